@@ -1,0 +1,143 @@
+//! What the logits are compared with. Targets are typed, never guessed from shapes.
+
+use std::borrow::Cow;
+
+/// Target probabilities in the shape of the logits, finite and not negative; they need not sum to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Probabilities<T>(
+    /// The framework's floating-point tensor.
+    pub T,
+);
+
+/// Two classes per row: `lambda` of the first and `1 - lambda` of the second (mixup: Zhang et al. 2018, arXiv
+/// 1710.09412; `CutMix`: Yun et al. 2019, arXiv 1905.04899).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mixed<I, L> {
+    /// The first class of each row.
+    pub first: I,
+    /// The second class of each row.
+    pub second: I,
+    /// The share of the first, between 0 and 1, one per row.
+    pub lambda: L,
+}
+
+/// Targets of which some rows are ignored: a row whose mask is false is not looked at, and its loss and gradient are 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Masked<T, M> {
+    /// Any kind of target.
+    pub targets: T,
+    /// One per row; false (or 0) ignores it.
+    pub mask: M,
+}
+
+/// Targets whose rows count differently.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weighted<T, W> {
+    /// Any kind of target.
+    pub targets: T,
+    /// One per row, finite and not negative; multiplies the row's loss and its share of the denominator `weights`.
+    pub row_weights: W,
+}
+
+/// A dense, row-major array on the host: what an adapter makes of its framework's tensor, borrowed where it can be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Array<'a, T: Clone> {
+    shape: Vec<usize>,
+    values: Cow<'a, [T]>,
+}
+
+impl<'a, T: Clone> Array<'a, T> {
+    /// An array of this shape. That the values fill it is checked with everything else, not here.
+    pub fn new(shape: impl Into<Vec<usize>>, values: impl Into<Cow<'a, [T]>>) -> Self {
+        Self { shape: shape.into(), values: values.into() }
+    }
+
+    /// The lengths of the axes.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The values, the last axis fastest.
+    #[must_use]
+    pub fn values(&self) -> &[T] {
+        &self.values
+    }
+
+    /// Whether shape and values are those of `expected` axes.
+    pub(crate) fn has_shape(&self, expected: &[usize]) -> bool {
+        self.shape == expected && self.values.len() == expected.iter().product::<usize>()
+    }
+}
+
+/// The kind of target, with its values on the host.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Labels<'a, P: Clone> {
+    /// One class, or ignored id, per row.
+    Indices(Array<'a, i64>),
+    /// One probability per logit.
+    Probabilities(Array<'a, P>),
+    /// Two classes per row.
+    Mixed {
+        /// The first class of each row.
+        first: Array<'a, i64>,
+        /// The second class of each row.
+        second: Array<'a, i64>,
+        /// The share of the first.
+        lambda: Array<'a, f64>,
+    },
+}
+
+/// Targets as every adapter hands them to core, with the rows' masks and weights. `P` is the type of probabilities.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Targets<'a, P: Clone> {
+    pub(crate) labels: Labels<'a, P>,
+    pub(crate) masks: Vec<Array<'a, bool>>,
+    pub(crate) row_weights: Vec<Array<'a, f64>>,
+}
+
+impl<'a, P: Clone> Targets<'a, P> {
+    /// One class, or ignored id, per row.
+    #[must_use]
+    pub fn indices(classes: Array<'a, i64>) -> Self {
+        Self::from(Labels::Indices(classes))
+    }
+
+    /// One probability per logit.
+    #[must_use]
+    pub fn probabilities(probabilities: Array<'a, P>) -> Self {
+        Self::from(Labels::Probabilities(probabilities))
+    }
+
+    /// Two classes per row; see [`Mixed`].
+    #[must_use]
+    pub fn mixed(first: Array<'a, i64>, second: Array<'a, i64>, lambda: Array<'a, f64>) -> Self {
+        Self::from(Labels::Mixed { first, second, lambda })
+    }
+
+    /// Ignores the rows whose mask is false, besides those that are ignored already.
+    #[must_use]
+    pub fn masked(mut self, mask: Array<'a, bool>) -> Self {
+        self.masks.push(mask);
+        self
+    }
+
+    /// Multiplies the rows' weights.
+    #[must_use]
+    pub fn weighted(mut self, row_weights: Array<'a, f64>) -> Self {
+        self.row_weights.push(row_weights);
+        self
+    }
+
+    /// The kind of target.
+    #[must_use]
+    pub fn labels(&self) -> &Labels<'a, P> {
+        &self.labels
+    }
+}
+
+impl<'a, P: Clone> From<Labels<'a, P>> for Targets<'a, P> {
+    fn from(labels: Labels<'a, P>) -> Self {
+        Self { labels, masks: Vec::new(), row_weights: Vec::new() }
+    }
+}
