@@ -18,7 +18,7 @@ macro_rules! criteria {
         $crate::criteria! {
             /// Softmax cross entropy against label-smoothed targets, for one of K classes.
             ///
-            /// Defaults are those of class indices in `PyTorch`: uniform smoothing over all classes, mean over the
+            /// Defaults are those of class indices in PyTorch: uniform smoothing over all classes, mean over the
             /// counted rows. See [`SmoothedLoss`]($crate::SmoothedLoss) for formula, shapes and numerics.
             SmoothedCrossEntropy, CrossEntropy, cross_entropy, Uniform,
             "`(1 - epsilon)` of each target, and `epsilon / K` for each of the K classes."

@@ -10,7 +10,7 @@ pub struct Probabilities<T>(
 );
 
 /// Two classes per row: `lambda` of the first and `1 - lambda` of the second (mixup: Zhang et al. 2018, arXiv
-/// 1710.09412; `CutMix`: Yun et al. 2019, arXiv 1905.04899).
+/// 1710.09412; CutMix: Yun et al. 2019, arXiv 1905.04899).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mixed<I, L> {
     /// The first class of each row.

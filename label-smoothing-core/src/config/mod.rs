@@ -25,7 +25,7 @@ pub enum LossFamily {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum ClassWeighting {
-    /// Row loss `-sum_c w_c q_c log p_c` (`PyTorch`, burn, Liger).
+    /// Row loss `-sum_c w_c q_c log p_c` (PyTorch, burn, Liger).
     #[default]
     InsideSum,
     /// Row loss `w_y * -sum_c q_c log p_c`; for index targets (Paddle with hard labels).
@@ -81,7 +81,7 @@ impl Denominator {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum EmptyMean {
-    /// NaN, as 0 / 0 (`PyTorch`).
+    /// NaN, as 0 / 0 (PyTorch).
     #[default]
     Nan,
     /// 0 (Keras).
@@ -125,7 +125,7 @@ pub(crate) struct Options {
 /// A complete, valid configuration of the loss.
 ///
 /// [`Config::cross_entropy`] and [`Config::binary_cross_entropy`] start one; every option has the default that
-/// `PyTorch`'s class-index path has.
+/// PyTorch's class-index path has.
 ///
 /// ```
 /// use label_smoothing_core::{ClassWeighting, Config, Reduction, Smoothing};
@@ -151,19 +151,16 @@ pub struct Config {
 
 impl Config {
     /// Starts a softmax cross entropy.
-    #[must_use]
     pub fn cross_entropy() -> ConfigBuilder {
         ConfigBuilder::new(LossFamily::CrossEntropy)
     }
 
     /// Starts a sigmoid cross entropy per element.
-    #[must_use]
     pub fn binary_cross_entropy() -> ConfigBuilder {
         ConfigBuilder::new(LossFamily::BinaryCrossEntropy)
     }
 
     /// A builder that holds this configuration's options, to change some of them.
-    #[must_use]
     pub fn to_builder(&self) -> ConfigBuilder {
         ConfigBuilder { options: self.options.clone() }
     }

@@ -23,7 +23,7 @@ pub enum Smoothing {
         epsilon: f64,
     },
     /// `1 - e` on the target and `e / (K - 1)` on each other class; for index targets. Fairseq, tensor2tensor,
-    /// `ESPnet` and Megatron (Vaswani et al. 2017, arXiv 1706.03762).
+    /// ESPnet and Megatron (Vaswani et al. 2017, arXiv 1706.03762).
     UniformOthers {
         /// The rate.
         epsilon: f64,
