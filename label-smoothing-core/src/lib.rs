@@ -24,4 +24,4 @@ pub use half::{bf16, f16};
 pub use parts::LossParts;
 pub use shape::Shape;
 pub use smoothed_loss::{LossGradient, SmoothedLoss};
-pub use targets::{Array, Labels, Masked, Mixed, Probabilities, Targets, Weighted};
+pub use targets::{Array, Labels, Masked, Mixed, Probabilities, TargetIndex, Targets, Weighted};

@@ -39,6 +39,34 @@ pub struct Weighted<T, W> {
     pub row_weights: W,
 }
 
+/// An integer type that targets may have.
+///
+/// A value that `i64` does not hold is no class of any batch: it becomes the nearest `i64` and is refused for its
+/// value, unless its row is masked.
+pub trait TargetIndex: Copy {
+    /// The values as `i64`, borrowed where they are that already.
+    fn to_i64s(values: &[Self]) -> Cow<'_, [i64]>;
+}
+
+impl TargetIndex for i64 {
+    fn to_i64s(values: &[Self]) -> Cow<'_, [i64]> {
+        Cow::Borrowed(values)
+    }
+}
+
+macro_rules! target_index {
+    ($($integer:ty),*) => {$(
+        impl TargetIndex for $integer {
+            #[allow(unused_comparisons, reason = "never true for unsigned integers")]
+            fn to_i64s(values: &[Self]) -> Cow<'_, [i64]> {
+                let nearest = |value| if value < 0 { i64::MIN } else { i64::MAX };
+                values.iter().map(|&value| i64::try_from(value).unwrap_or_else(|_| nearest(value))).collect()
+            }
+        }
+    )*};
+}
+target_index!(i8, i16, i32, i128, isize, u8, u16, u32, u64, u128, usize);
+
 /// A dense, row-major array on the host: what an adapter makes of its framework's tensor, borrowed where it can be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array<'a, T: Clone> {
