@@ -17,12 +17,8 @@ pub(super) fn row<P: Element>(problem: &Problem<P>, z: &[f64], target: &Weighted
         if z.is_nan() { f64::NAN } else { term(q, softplus(-z)) + term(complement, softplus(z)) }
     };
     let loss = |c: usize| {
-        let entropy = if problem.config().subtract_entropy() {
-            -term(smoothed[c], smoothed[c].ln()) - term(complement[c], complement[c].ln())
-        } else {
-            0.0
-        };
-        term(weights[c], cross_entropy(z[c], smoothed[c], complement[c]) - entropy)
+        let offset = if problem.config().subtract_entropy() { entropy(smoothed[c], complement[c]) } else { 0.0 };
+        term(weights[c], cross_entropy(z[c], smoothed[c], complement[c]) - offset)
     };
     let gradient = |c: usize| weights[c] * (complement[c] * sigmoid(z[c]) - smoothed[c] * sigmoid(-z[c]));
     Row {
@@ -31,6 +27,11 @@ pub(super) fn row<P: Element>(problem: &Problem<P>, z: &[f64], target: &Weighted
         nll: pairwise(classes, &|c| cross_entropy(z[c], hard[c], 1.0 - hard[c])),
         correct: (0..classes).filter(|&c| (z[c] > 0.0) == (hard[c] > 0.5)).count() as u64,
     }
+}
+
+/// `-q log q - (1 - q) log (1 - q)`, in nats.
+pub(super) fn entropy(q: f64, complement: f64) -> f64 {
+    -term(q, q.ln()) - term(complement, complement.ln())
 }
 
 /// `mass * cost`, where a mass of 0 costs nothing however large the cost.

@@ -61,6 +61,6 @@ fn first_maximum(values: &[f64]) -> (usize, f64) {
 }
 
 /// `-sum_c q_c log q_c`, in nats.
-fn entropy(q: &[f64]) -> f64 {
+pub(super) fn entropy(q: &[f64]) -> f64 {
     pairwise(q.len(), &|c| if q[c] == 0.0 { 0.0 } else { -q[c] * q[c].ln() })
 }

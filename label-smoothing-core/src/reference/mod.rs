@@ -8,6 +8,7 @@
 //! roundoff of the exact ones (see the conformance kit's tolerance).
 
 mod binary;
+mod coefficients;
 mod cross_entropy;
 mod target;
 
@@ -18,7 +19,7 @@ use crate::error::Error;
 use crate::parts::{LossParts, Sums};
 use crate::sum::pairwise;
 
-pub use target::WeightedTarget;
+pub use coefficients::Coefficients;
 
 /// What one row gives; the binary family has one loss per class, the softmax family one.
 struct Row {
@@ -26,19 +27,6 @@ struct Row {
     gradients: Vec<f64>,
     nll: f64,
     correct: u64,
-}
-
-/// The smoothed target of a counted row with every weight in it, given the row's logits.
-///
-/// Backends that compose the loss of a framework's operations can take the coefficients from here.
-///
-/// # Panics
-///
-/// Where there is no such row, or not one logit per class.
-#[must_use]
-pub fn weighted_target<P: Element>(problem: &Problem<P>, row: usize, logits: &[f64]) -> WeightedTarget {
-    assert_eq!(logits.len(), problem.shape().classes(), "one logit per class");
-    target::weighted_target(problem, row, logits)
 }
 
 /// The reduced loss, in nats.

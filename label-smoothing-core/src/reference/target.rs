@@ -8,23 +8,22 @@ use crate::targets::Labels;
 
 /// A counted row's target.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WeightedTarget {
+pub(super) struct WeightedTarget {
     /// The target as given, `q` before smoothing.
-    pub hard: Vec<f64>,
+    pub(super) hard: Vec<f64>,
     /// `q` after smoothing.
-    pub smoothed: Vec<f64>,
+    pub(super) smoothed: Vec<f64>,
     /// `1 - q` after smoothing, formed without subtracting from 1; what the binary family needs beside `q`.
-    pub complement: Vec<f64>,
+    pub(super) complement: Vec<f64>,
     /// The factor of each class: its weight as configured, times the row's weight.
-    pub weights: Vec<f64>,
+    pub(super) weights: Vec<f64>,
     /// The factor of the row's entropy where that is taken off (softmax family).
-    pub row_factor: f64,
+    pub(super) row_factor: f64,
 }
 
 impl WeightedTarget {
     /// `a_c = weight_c * q_c`, the final coefficient of `-log p_c`.
-    #[must_use]
-    pub fn coefficients(&self) -> Vec<f64> {
+    pub(super) fn coefficients(&self) -> Vec<f64> {
         self.weights.iter().zip(&self.smoothed).map(|(weight, q)| weight * q).collect()
     }
 }
