@@ -1,1 +1,17 @@
-//! The conformance kit of the label-smoothed loss: vectors, laws, refusals and a report for any backend
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod backend;
+mod case;
+mod dtype;
+mod input;
+mod laws;
+mod tolerance;
+
+pub use backend::{Backend, Failure, Gap, Outcome};
+pub use case::{Case, Check, Expected};
+pub use dtype::{Dtype, UnknownDtype};
+pub use input::{CaseInput, Dense, Layout, TargetInput};
+pub use label_smoothing_core::{ErrorKind, bf16, f16};
+pub use laws::Law;
+pub use tolerance::Accuracy;
