@@ -21,7 +21,7 @@ use crate::tolerance::Accuracy;
 /// and for [`Layout::Strided`](crate::Layout::Strided) hand over a tensor that really is not contiguous.
 pub trait Backend: Send + Sync {
     /// The name in reports and on the command line, such as `candle` or `candle-composed`.
-    fn name(&self) -> &str;
+    fn name(&self) -> String;
 
     /// The framework and the version that is linked, such as `candle-core 0.11.1`.
     fn framework(&self) -> String;
@@ -30,8 +30,8 @@ pub trait Backend: Send + Sync {
     fn dtypes(&self) -> &[Dtype];
 
     /// Where it computes, such as `cpu` or `cuda:0`.
-    fn device(&self) -> &str {
-        "cpu"
+    fn device(&self) -> String {
+        "cpu".to_owned()
     }
 
     /// What it does not support, each with a reason. Every case that a gap covers must fail: one that passes after all

@@ -2,6 +2,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;
+pub mod backends;
+mod bits;
 mod case;
 mod dtype;
 mod input;

@@ -1,0 +1,39 @@
+//! The backends that are built in: a thin glue for each adapter, behind the feature of its name.
+//!
+//! Each is one file that implements [`Backend`] and one line in [`all`].
+
+mod kernel;
+#[cfg(feature = "ndarray")]
+mod ndarray;
+mod reference;
+
+pub use kernel::Kernel;
+#[cfg(feature = "ndarray")]
+pub use ndarray::Ndarray;
+pub use reference::Reference;
+
+use crate::backend::{Backend, Failure};
+use crate::bits::first_difference;
+
+/// Every backend that is built in, in the order of the report.
+#[must_use]
+pub fn all() -> Vec<Box<dyn Backend>> {
+    vec![
+        Box::new(Reference),
+        Box::new(Kernel),
+        #[cfg(feature = "ndarray")]
+        Box::new(Ndarray),
+    ]
+}
+
+/// Demands that two ways of one backend give the same bits.
+///
+/// # Errors
+///
+/// [`Failure::Broken`], naming both ways and the first element that differs.
+pub fn agree(one: &str, values: &[f64], other: &str, other_values: &[f64]) -> Result<(), Failure> {
+    let Some(at) = first_difference(values, other_values) else { return Ok(()) };
+    let show = |values: &[f64]| values.get(at).map_or_else(|| "nothing".to_owned(), |value| format!("{value:e}"));
+    let (value, other_value) = (show(values), show(other_values));
+    Err(Failure::Broken(format!("{one} and {other} disagree at {at}: {value} and {other_value}")))
+}
