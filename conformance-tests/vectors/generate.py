@@ -28,8 +28,8 @@ def lines_of(group):
     """A file's lines: its head, then a case a line."""
     used = [flag for flag in FLAGS if any(flag in case["flags"] for case in group.cases)]
     source = (
-        f"own: generate.py with mpmath {importlib.metadata.version('mpmath')}, 250 digits and more, the definition as it "
-        "reads, gradient in closed form compared with a central difference, rounded once to binary64"
+        f"own: generate.py with mpmath {importlib.metadata.version('mpmath')} at 250 and more decimal digits, the literal "
+        "definition, gradient in closed form compared with a central difference, rounded once to binary64"
     )
     yield '{\n"format": "label-smoothing-vectors/1",'
     yield f'"source": {json.dumps(source)},'
@@ -60,11 +60,12 @@ def checked(name):
 
 def first_difference(written, made):
     """The case, or else the line, in which two files differ."""
-    pairs = list(zip(written.splitlines(), made.splitlines()))
-    for number, (old, new) in enumerate(pairs, 1):
-        if old != new:
-            return json.loads(new.rstrip(","))["id"] if new.startswith('{"id"') else f"line {number}"
-    return "one of them ends early"
+    lines = [number for number, (old, new) in enumerate(zip(written.split("\n"), made.split("\n"))) if old != new]
+    for number in lines:
+        line = made.split("\n")[number]
+        if line.startswith('{"id":'):
+            return "case " + json.loads(line.removesuffix(","))["id"]
+    return f"line {lines[0] + 1}" if lines else "its last line"
 
 
 def differs(path, made):
@@ -72,7 +73,7 @@ def differs(path, made):
     if not path.exists():
         print(f"{path.name} is missing", file=sys.stderr)
         return True
-    written = path.read_text()
+    written = path.read_bytes().decode()
     if written != made:
         print(f"{path.name} is not what generate.py makes, first in {first_difference(written, made)}", file=sys.stderr)
     return written != made
@@ -94,8 +95,8 @@ def main():
         if arguments.check:
             wrong += [name] if differs(path, made) else []
         else:
-            path.write_text(made)
-            print(f"{path.name}: {made.count(chr(10) + '{' + chr(34) + 'id')} cases, {len(made)} bytes")
+            path.write_bytes(made.encode())
+            print(f"{path.name}: {len(made)} bytes")
     if arguments.check and not arguments.names:
         for path in sorted(FOLDER.glob("own-*.json")):
             if path.stem.removeprefix("own-") not in GROUPS:

@@ -29,6 +29,8 @@ def rounded(value):
     mantissa, exponent = int(value.man) * (-1 if value < 0 and value.man > 0 else 1), value.exp
     if exponent >= 0:
         return to_hex(float(mantissa << exponent))
+    if mantissa.bit_length() + exponent < -1100:
+        return to_hex(0.0)  # Far below the smallest subnormal number, 2^-1074.
     return to_hex(mantissa / (1 << -exponent) + 0.0)  # Python divides integers with a single rounding.
 
 
@@ -263,7 +265,9 @@ def smoothed_target(config, hard, target, z):
     if kind in ("uniform", "uniform_others", "uniform_per_class"):
         u = [mpf(1) / len(open_to_mass) if c in open_to_mass else mpf(0) for c in classes]
     else:
-        u = [number(text) for text in (smoothing["rows"][target] if kind == "class_rows" else smoothing["distribution"])]
+        u = [
+            number(text) for text in (smoothing["rows"][target] if kind == "class_rows" else smoothing["distribution"])
+        ]
         if restricted:
             kept = sum((u[c] for c in open_to_mass), mpf(0))
             u = [u[c] / kept if c in open_to_mass and kept != 0 else mpf(0) for c in classes]

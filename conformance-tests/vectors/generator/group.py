@@ -3,7 +3,7 @@
 import math
 
 from .exact import expected, rows_of
-from .numbers import Draw, bf16, to_hex
+from .numbers import Draw, bf16, f32, to_hex
 
 INF, NAN = math.inf, math.nan
 
@@ -34,50 +34,23 @@ def plain(value):
     return value
 
 
+def element_type(logits):
+    """The flag of logits that bfloat16 does not hold."""
+    for flag, rounding in (("beyond-float32", f32), ("beyond-bfloat16", bf16)):
+        if any(rounding(z) != z for z in logits if not math.isnan(z)):
+            return [flag]
+    return []
+
+
 class Group:
     """The cases of one file."""
 
     def __init__(self, name):
         self.name, self.cases = name, []
 
-    def add(self, name, *flags, loss="cross_entropy", shape=(3, 5), axis=None, logits=None, targets="indices",
-            gradient=True, rejected=None, upstream=True, row_mask=None, row_weights=None, reduce="mean", **config):
-        """Adds a case.
-
-        `logits`: values, or a function of the draw and their number. `targets`: a kind to draw, or values with their
-        kind. `class_weights`, `row_weights`, `upstream`: values, or True to draw them. `smoothing`: a kind and its
-        rate, or the whole of it. `reduce`: one of REDUCTIONS.
-        """
-        case_id = f"own/{self.name}/{name}"
-        draw, shape = Draw(case_id), list(shape)
-        axis = len(shape) - 1 if axis is None else axis
-        rows, classes = rows_of(shape, axis), shape[axis]
-        config = {**config, **REDUCTIONS[reduce]}
-        if logits is None or callable(logits):
-            logits = (logits or Draw.logits)(draw, math.prod(shape))
-        if isinstance(targets, str):
-            targets = draw_targets(draw, targets, rows, classes)
-        if isinstance(config.get("smoothing"), tuple):
-            config["smoothing"] = draw_smoothing(draw, *config["smoothing"], classes)
-        if config.get("class_weights") is True:
-            config["class_weights"] = draw.weights(classes)
-        if row_weights is True:
-            row_weights = draw.weights(len(rows))
-        units = len(logits) if loss == "binary_cross_entropy" else len(rows)
-        if upstream is True:
-            upstream = draw.upstream(units if reduce == "none" else 1)
-        case = {
-            "id": case_id,
-            "flags": list(flags),
-            "loss": loss,
-            "config": plain(config),
-            "logits": {"shape": shape, "class_axis": axis, "values": plain([float(z) for z in logits])},
-            "targets": plain(targets),
-            "row_mask": row_mask,
-            "row_weights": plain(row_weights),
-            "upstream": plain(upstream or None),
-        }
-        case = {key: value for key, value in case.items() if value is not None}
+    def add(self, name, *flags, gradient=True, rejected=None, **given):
+        """Adds a case; see `question` for what may be given."""
+        case = question(f"own/{self.name}/{name}", flags, **given)
         case["expected"] = {"rejected": rejected} if rejected else expected(case)
         if not gradient:
             del case["expected"]["gradient"]
@@ -85,7 +58,46 @@ class Group:
 
     def refuse(self, reason, name, *flags, **given):
         """Adds a case that is refused."""
-        self.add(f"{reason}/{name}", "one-fault", *flags, rejected=reason, upstream=given.pop("upstream", None), **given)
+        self.add(f"{reason}/{name}", "one-fault", *flags, rejected=reason, **{"upstream": None, **given})
+
+
+def question(case_id, flags, *, loss="cross_entropy", shape=(3, 5), axis=None, logits=None, targets="indices",
+             upstream=True, row_mask=None, row_weights=None, reduce="mean", **config):
+    """A case without its answer.
+
+    `logits`: values, or a function of the draw and their number. `targets`: a kind to draw, or values with their kind.
+    `class_weights`, `row_weights`, `upstream`: values, or True to draw them. `smoothing`: a kind and its rate, or the
+    whole of it. `reduce`: one of REDUCTIONS, or None to leave it out.
+    """
+    draw, shape = Draw(case_id), list(shape)
+    axis = len(shape) - 1 if axis is None else axis
+    rows, classes = rows_of(shape, axis), shape[axis]
+    config = {**config, **(REDUCTIONS[reduce] if reduce else {})}
+    if logits is None or callable(logits):
+        logits = (logits or Draw.logits)(draw, math.prod(shape))
+    if isinstance(targets, str):
+        targets = draw_targets(draw, targets, rows, classes)
+    if isinstance(config.get("smoothing"), tuple):
+        config["smoothing"] = draw_smoothing(draw, *config["smoothing"], classes)
+    if config.get("class_weights") is True:
+        config["class_weights"] = draw.weights(classes)
+    if row_weights is True:
+        row_weights = draw.weights(len(rows))
+    units = len(logits) if loss == "binary_cross_entropy" else len(rows)
+    if upstream is True:
+        upstream = draw.upstream(units if reduce == "none" else 1)
+    case = {
+        "id": case_id,
+        "flags": [*flags, *element_type(logits)],
+        "loss": loss,
+        "config": plain(config),
+        "logits": {"shape": shape, "class_axis": axis, "values": plain([float(z) for z in logits])},
+        "targets": plain(targets),
+        "row_mask": row_mask,
+        "row_weights": plain(row_weights),
+        "upstream": plain(upstream or None),
+    }
+    return {key: value for key, value in case.items() if value is not None}
 
 
 def draw_targets(draw, kind, rows, classes):

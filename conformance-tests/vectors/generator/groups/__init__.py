@@ -1,7 +1,26 @@
 """The files' cases, one module a file."""
 
-from . import row_weights
+from . import (
+    axes,
+    binary,
+    block_maximum,
+    blocks,
+    combinations,
+    confident,
+    excluded_classes,
+    lanes,
+    maximum,
+    mixes,
+    non_finite,
+    offsets,
+    refusals,
+    row_weights,
+    subtract_entropy,
+    z_loss,
+)
 
-GROUPS = {
-    "row-weights": row_weights,
-}
+MODULES = [
+    row_weights, excluded_classes, subtract_entropy, z_loss, combinations, binary, non_finite, refusals, lanes, blocks,
+    block_maximum, axes, maximum, confident, offsets, mixes,
+]
+GROUPS = {module.__name__.rpartition(".")[2].replace("_", "-"): module for module in MODULES}

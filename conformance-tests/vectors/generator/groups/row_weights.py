@@ -19,7 +19,8 @@ def plain_and_weighted(group):
                       class_weights=True, class_weighting=weighting, reduce=reduce, **SMOOTHED)
     group.add("one-row/mean", "row-weights", shape=(1, 4), row_weights=[3.0], **SMOOTHED)
     group.add("rank-1/mean", "row-weights", shape=(4,), row_weights=[0.375], class_weights=True, **SMOOTHED)
-    group.add("rank-3/axis-1/mean", "row-weights", "inner-stride", shape=(2, 4, 3), axis=1, row_weights=True, **SMOOTHED)
+    group.add("rank-3/axis-1/mean", "row-weights", "inner-stride", shape=(2, 4, 3), axis=1, row_weights=True,
+              **SMOOTHED)
     group.add("rank-3/axis-0/none", "row-weights", "inner-stride", shape=(4, 3, 2), axis=0, row_weights=True,
               reduce="none", **SMOOTHED)
     group.add("far-apart/mean", "row-weights", row_weights=[2.0**-20, 2.0**20, 1.0], **SMOOTHED)
@@ -30,11 +31,12 @@ def plain_and_weighted(group):
 def ignored(group):
     for reduce in ["none", *MEANS]:
         group.add(f"ignore/{reduce}", "row-weights", "ignored-rows-leave-the-mean", shape=(4, 3), row_weights=True,
-                  targets={"kind": "indices", "values": [2, -100, 0, 1]}, ignore_index=[-100], reduce=reduce, **SMOOTHED)
+                  targets={"kind": "indices", "values": [2, -100, 0, 1]}, ignore_index=[-100], reduce=reduce,
+                  **SMOOTHED)
     for reduce in MEANS:
-        group.add(f"ignore+class-weights/{reduce}", "row-weights", "weights-meet-ignore", shape=(4, 3), row_weights=True,
-                  targets={"kind": "indices", "values": [2, 0, 1, 0]}, ignore_index=[0], class_weights=True,
-                  class_weighting="expected", reduce=reduce, **SMOOTHED)
+        group.add(f"ignore+class-weights/{reduce}", "row-weights", "weights-meet-ignore", shape=(4, 3),
+                  row_weights=True, targets={"kind": "indices", "values": [2, 0, 1, 0]}, ignore_index=[0],
+                  class_weights=True, class_weighting="expected", reduce=reduce, **SMOOTHED)
         group.add(f"mask+probabilities/{reduce}", "row-weights", "ignored-rows-leave-the-mean", shape=(4, 3),
                   row_weights=True, row_mask=[1, 1, 0, 1], targets="probabilities", class_weights=True, reduce=reduce,
                   **SMOOTHED)
@@ -78,7 +80,8 @@ def zero(group):
 
 def with_other_terms(group):
     for reduce in ("none", "sum", "mean", "mean-counted"):
-        group.add(f"z_loss/{reduce}", "row-weight-times-all", row_weights=True, z_loss=2.0**-7, reduce=reduce, **SMOOTHED)
+        group.add(f"z_loss/{reduce}", "row-weight-times-all", row_weights=True, z_loss=2.0**-7, reduce=reduce,
+                  **SMOOTHED)
         group.add(f"subtract_entropy/{reduce}", "row-weight-times-all", row_weights=True, subtract_entropy=True,
                   reduce=reduce, **SMOOTHED)
     group.add("z_loss+subtract_entropy+by_target/mean", "row-weight-times-all", row_weights=True, z_loss=2.0**-7,
