@@ -115,14 +115,14 @@ impl<'a, P: Element> Problem<'a, P> {
         Ok(())
     }
 
-    /// The factor of each row's gradient in the gradient of the loss: 1 for a sum, one over the denominator for a
-    /// mean, 0 for a mean over nothing.
+    /// What each row's gradient is divided by in the gradient of the loss: 1 for a sum, the denominator for a mean, and
+    /// none for a mean over nothing, whose gradient is 0.
     #[must_use]
-    pub fn gradient_factor(&self) -> f64 {
+    pub fn gradient_divisor(&self) -> Option<f64> {
         match self.config.reduction() {
-            Reduction::Sum => 1.0,
-            Reduction::Mean if self.is_empty_mean() => 0.0,
-            Reduction::Mean => 1.0 / self.denominator,
+            Reduction::Sum => Some(1.0),
+            Reduction::Mean if self.is_empty_mean() => None,
+            Reduction::Mean => Some(self.denominator),
         }
     }
 

@@ -1,18 +1,19 @@
 //! The element types of logits: `f32`, `f64`, `f16` and `bf16`.
 
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, f32x16, f64x8};
 use half::{bf16, f16};
 
-mod sealed {
-    pub trait Sealed {}
-}
+use crate::kernel::{Float, GradientOf, Task, halves};
 
 /// An element type that the kernel takes. Sealed: the numerics of each type are part of the definition.
 ///
 /// Half-precision logits are widened exactly and computed in `f32`; their losses stay `f32`, and a gradient is rounded
 /// once to the type of the logits.
-pub trait Element: sealed::Sealed + Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + 'static {
-    /// The type that row losses and upstream gradients have: `f64` for `f64`, `f32` otherwise.
-    type Wide: Element<Wide = Self::Wide>;
+pub trait Element: Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + 'static {
+    /// The type that rows are computed in, and that row losses and upstream gradients have: `f64` for `f64`, `f32`
+    /// otherwise.
+    type Wide: Float + GradientOf<Self>;
 
     /// The name, such as `bf16`.
     const NAME: &'static str;
@@ -24,43 +25,117 @@ pub trait Element: sealed::Sealed + Copy + Default + PartialEq + std::fmt::Debug
     fn to_f64(self) -> f64;
 
     /// Rounds to nearest, ties to even.
+    #[must_use]
     fn from_f64(value: f64) -> Self;
 
     /// Widens without loss.
     fn widen(self) -> Self::Wide;
 
     /// Rounds to nearest, ties to even.
+    #[must_use]
     fn narrow(wide: Self::Wide) -> Self;
+
+    /// Loads one vector's worth, widened without loss.
+    #[doc(hidden)]
+    fn load<S: Simd>(simd: S, from: &[Self]) -> <Self::Wide as Float>::Vector<S>;
+
+    /// Stores one vector's worth, each element rounded to nearest, ties to even.
+    #[doc(hidden)]
+    fn store<S: Simd>(vector: <Self::Wide as Float>::Vector<S>, to: &mut [Self]);
+
+    /// Runs a task of the kernel: here, so that it is compiled once and not in every crate that calls it.
+    #[doc(hidden)]
+    fn run(level: Level, task: Task<'_, Self>);
 }
 
 macro_rules! element {
-    ($type:ty, $wide:ty, $name:literal, $unit:expr, $to:expr, $from:expr, $widen:expr, $narrow:expr) => {
-        impl sealed::Sealed for $type {}
+    ($type:ty, $name:literal, $unit:expr, $to:expr, $from:expr, { $($storage:item)* }) => {
         impl Element for $type {
-            type Wide = $wide;
             const NAME: &'static str = $name;
             const UNIT_ROUNDOFF: f64 = $unit;
+
             #[inline(always)]
             fn to_f64(self) -> f64 {
                 $to(self)
             }
+
             #[inline(always)]
             fn from_f64(value: f64) -> Self {
                 $from(value)
             }
-            #[inline(always)]
-            fn widen(self) -> $wide {
-                $widen(self)
+
+            fn run(level: Level, task: Task<'_, Self>) {
+                dispatch!(level, simd => task.run(simd));
             }
-            #[inline(always)]
-            fn narrow(wide: $wide) -> Self {
-                $narrow(wide)
-            }
+
+            $($storage)*
         }
     };
 }
 
-element!(f32, f32, "f32", f32::EPSILON as f64 / 2.0, f64::from, |x: f64| x as f32, |x| x, |x| x);
-element!(f64, f64, "f64", f64::EPSILON / 2.0, |x| x, |x| x, |x| x, |x| x);
-element!(f16, f32, "f16", 0.000_488_281_25, f16::to_f64, f16::from_f64, f16::to_f32, f16::from_f32);
-element!(bf16, f32, "bf16", 0.003_906_25, bf16::to_f64, bf16::from_f64, bf16::to_f32, bf16::from_f32);
+macro_rules! computed {
+    ($type:ty, $vector:ident, $name:literal, $unit:expr, $to:expr, $from:expr) => {
+        element!($type, $name, $unit, $to, $from, {
+            type Wide = $type;
+
+            #[inline(always)]
+            fn widen(self) -> Self {
+                self
+            }
+
+            #[inline(always)]
+            fn narrow(wide: Self) -> Self {
+                wide
+            }
+
+            #[inline(always)]
+            fn load<S: Simd>(simd: S, from: &[Self]) -> $vector<S> {
+                $vector::from_slice(simd, from)
+            }
+
+            #[inline(always)]
+            fn store<S: Simd>(vector: $vector<S>, to: &mut [Self]) {
+                vector.store_slice(to);
+            }
+        });
+    };
+}
+
+macro_rules! half {
+    ($type:ty, $name:literal, $unit:expr, $widen:path, $narrow:path) => {
+        element!($type, $name, $unit, <$type>::to_f64, <$type>::from_f64, {
+            type Wide = f32;
+
+            #[inline(always)]
+            fn widen(self) -> f32 {
+                $widen(self.to_bits())
+            }
+
+            #[inline(always)]
+            fn narrow(wide: f32) -> Self {
+                Self::from_bits($narrow(wide))
+            }
+
+            #[inline(always)]
+            fn load<S: Simd>(simd: S, from: &[Self]) -> f32x16<S> {
+                let mut wide = [0.0; 16];
+                for (wide, half) in wide.iter_mut().zip(&from[..16]) {
+                    *wide = half.widen();
+                }
+                f32x16::from_slice(simd, &wide)
+            }
+
+            #[inline(always)]
+            fn store<S: Simd>(vector: f32x16<S>, to: &mut [Self]) {
+                for (half, &wide) in to[..16].iter_mut().zip(vector.as_slice()) {
+                    *half = Self::narrow(wide);
+                }
+            }
+        });
+    };
+}
+
+computed!(f32, f32x16, "f32", f32::EPSILON as f64 / 2.0, f64::from, |x: f64| x as f32);
+computed!(f64, f64x8, "f64", f64::EPSILON / 2.0, |x| x, |x| x);
+half!(f16, "f16", 0.000_488_281_25, halves::widen_f16, halves::narrow_f16);
+half!(bf16, "bf16", 0.003_906_25, halves::widen_bf16, halves::narrow_bf16);

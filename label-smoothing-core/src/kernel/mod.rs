@@ -1,13 +1,30 @@
 //! The fast path: loss and gradient in one go over the caller's memory.
 
-mod interim;
+mod batch;
+mod binary;
+mod closed_form;
+mod general;
+mod group;
+mod grouped;
+pub(crate) mod halves;
+mod lanes;
+mod math;
+mod memory;
+mod plan;
+mod row;
+mod task;
 
 use crate::check::Problem;
 use crate::element::Element;
 use crate::error::Error;
 use crate::parts::LossParts;
 
-pub use interim::RowStatistics;
+pub use lanes::Float;
+pub use memory::GradientOf;
+pub(crate) use task::Task;
+
+use batch::Job;
+use memory::{Memory, Upstream};
 
 /// What the functions for the reduced loss return.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,12 +35,6 @@ pub struct Loss {
     pub parts: LossParts,
 }
 
-impl Loss {
-    fn new<P: Element>(problem: &Problem<P>, parts: LossParts) -> Self {
-        Self { value: problem.reduce(parts.sum()), parts }
-    }
-}
-
 /// The reduced loss.
 ///
 /// # Errors
@@ -32,7 +43,7 @@ impl Loss {
 pub fn loss<T: Element, P: Element>(problem: &Problem<P>, logits: &[T]) -> Result<Loss, Error> {
     problem.check_mean()?;
     problem.shape().check_buffer("logits", logits.len())?;
-    Ok(Loss::new(problem, interim::run(problem, logits, None, None::<(&mut [T], &[T::Wide])>)))
+    Ok(reduced(problem, Memory::Read(logits), T::Wide::from_f64(1.0)))
 }
 
 /// The reduced loss; `upstream * d loss / d logits` is written into `gradient`.
@@ -52,12 +63,12 @@ pub fn loss_and_gradient<T, P, G>(
 where
     T: Element,
     P: Element,
-    G: Element<Wide = T::Wide>,
+    G: GradientOf<T>,
 {
     problem.check_mean()?;
     problem.shape().check_buffer("logits", logits.len())?;
     problem.shape().check_buffer("gradient", gradient.len())?;
-    Ok(Loss::new(problem, interim::run_scaled(problem, logits, upstream, gradient)))
+    Ok(reduced(problem, G::memory(logits, gradient), upstream))
 }
 
 /// The reduced loss; `upstream * d loss / d logits` takes the place of the logits.
@@ -74,8 +85,23 @@ where
     T: Element,
     P: Element,
 {
-    let copy = logits.to_vec();
-    loss_and_gradient(problem, &copy, upstream, logits)
+    problem.check_mean()?;
+    problem.shape().check_buffer("logits", logits.len())?;
+    Ok(reduced(problem, Memory::InPlace(logits), upstream))
+}
+
+/// Runs the batch; the gradient of a mean over nothing is 0, whatever its rows hold.
+fn reduced<T: Element, P: Element>(problem: &Problem<P>, mut memory: Memory<'_, T>, upstream: T::Wide) -> Loss {
+    let upstream = Upstream::Loss(upstream);
+    let parts = if let Some(divisor) = problem.gradient_divisor() {
+        batch::run(problem, Job { memory, losses: None, upstream, factor: 1.0 / divisor })
+    } else {
+        let logits = Memory::Read(memory.logits());
+        let parts = batch::run(problem, Job { memory: logits, losses: None, upstream, factor: 0.0 });
+        memory.clear();
+        parts
+    };
+    Loss { value: problem.reduce(parts.sum()), parts }
 }
 
 /// The unreduced losses: one per row, or for the binary family one per logit.
@@ -90,7 +116,8 @@ pub fn row_losses<T: Element, P: Element>(
 ) -> Result<LossParts, Error> {
     problem.shape().check_buffer("logits", logits.len())?;
     check_losses(problem, losses.len())?;
-    Ok(interim::run(problem, logits, Some(losses), None::<(&mut [T], &[T::Wide])>))
+    let upstream = Upstream::Loss(T::Wide::from_f64(1.0));
+    Ok(batch::run(problem, Job { memory: Memory::Read(logits), losses: Some(losses), upstream, factor: 1.0 }))
 }
 
 /// The unreduced losses; `d (sum upstream * losses) / d logits` is written into `gradient`, whose type is as for
@@ -109,16 +136,21 @@ pub fn row_losses_and_gradient<T, P, G>(
 where
     T: Element,
     P: Element,
-    G: Element<Wide = T::Wide>,
+    G: GradientOf<T>,
 {
     problem.shape().check_buffer("logits", logits.len())?;
     problem.check_upstream(upstream.len())?;
     check_losses(problem, losses.len())?;
     problem.shape().check_buffer("gradient", gradient.len())?;
-    Ok(interim::run(problem, logits, Some(losses), Some((gradient, upstream))))
+    let memory = G::memory(logits, gradient);
+    let upstream = Upstream::Losses(upstream);
+    Ok(batch::run(problem, Job { memory, losses: Some(losses), upstream, factor: 1.0 }))
 }
 
 fn check_losses<P: Element>(problem: &Problem<P>, found: usize) -> Result<(), Error> {
     let expected = problem.losses();
     if found == expected { Ok(()) } else { Err(Error::BufferLength { name: "the row losses", found, expected }) }
 }
+
+#[cfg(test)]
+mod tests;

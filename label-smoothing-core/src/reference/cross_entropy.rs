@@ -12,7 +12,7 @@ use crate::sum::pairwise;
 /// ```
 ///
 /// With `m` the column of the maximum and `S_o` the sum of the others, `lse' = log1p(S_o)` and `p_m - 1 = -S_o / S`
-/// keep what a confident row has left. Terms with `a_c = 0` are left out, not multiplied.
+/// keep what a confident row has left (where `p_m` is at least one half; elsewhere `1 - p_m` would cancel). Terms with `a_c = 0` are left out, not multiplied.
 pub(super) fn row<P: Element>(problem: &Problem<P>, row: usize, z: &[f64], target: &WeightedTarget) -> Row {
     let classes = z.len();
     let a = target.coefficients();
@@ -38,7 +38,8 @@ pub(super) fn row<P: Element>(problem: &Problem<P>, row: usize, z: &[f64], targe
     let total_of_others = pairwise(classes, &|c| if c == m { 0.0 } else { a[c] });
     let gradients = (0..classes).map(|k| {
         let p = t[k].exp() / sum;
-        let of_target = if k == m { total_of_others - total * (others_sum / sum) } else { total * p - a[k] };
+        let is_likely_maximum = k == m && others_sum <= 1.0;
+        let of_target = if is_likely_maximum { total_of_others - total * (others_sum / sum) } else { total * p - a[k] };
         of_target + 2.0 * z_factor * lse * p
     });
     Row {

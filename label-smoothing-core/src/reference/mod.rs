@@ -46,11 +46,13 @@ pub fn loss<P: Element>(problem: &Problem<P>, logits: &[f64]) -> Result<f64, Err
 /// Those of [`loss`].
 pub fn loss_gradient<P: Element>(problem: &Problem<P>, logits: &[f64], upstream: f64) -> Result<Vec<f64>, Error> {
     problem.check_mean()?;
-    let factor = problem.gradient_factor() * upstream;
-    if problem.gradient_factor() == 0.0 {
-        return Ok(vec![0.0; logits.len()]); // A mean over nothing has gradient 0, whatever the rows hold.
+    match problem.gradient_divisor() {
+        Some(divisor) => gradient(problem, logits, |_, _| upstream / divisor),
+        None => {
+            problem.shape().check_buffer("logits", logits.len())?;
+            Ok(vec![0.0; logits.len()]) // A mean over nothing has gradient 0, whatever the rows hold.
+        }
     }
-    gradient(problem, logits, |_, _| factor)
 }
 
 /// The unreduced losses, in nats: one per row, or for the binary family one per logit, in the order of the logits.

@@ -1,0 +1,87 @@
+//! Vectors of the type that a row is computed in.
+
+use fearless_simd::prelude::*;
+use fearless_simd::{Simd, SimdFloatElement, f32x16, f64x8};
+
+use super::math;
+use crate::element::Element;
+
+/// Columns that are worked on at once: column `32 k + l` belongs to lane `l`.
+pub(super) const LANES: usize = 32;
+
+/// Columns whose lanes are added up in the computing type before they are joined in `f64`.
+pub(super) const BLOCK: usize = 1024;
+
+/// Vectors at most in one group of [`LANES`] columns.
+pub(super) const MAX_PARTS: usize = 4;
+
+/// A type that rows are computed in: `f32` or `f64`.
+pub trait Float: SimdFloatElement + Element<Wide = Self> {
+    /// 64 bytes of them.
+    type Vector<S: Simd>: SimdFloat<S, Element = Self>;
+
+    /// How many vectors hold [`LANES`] columns.
+    const PARTS: usize;
+
+    /// The elements of one vector.
+    const WIDTH: usize = LANES / Self::PARTS;
+
+    /// `exp(t)` for `t <= 0`.
+    fn exp<S: Simd>(simd: S, t: Self::Vector<S>) -> Self::Vector<S>;
+
+    /// Lanes `l`, `l + 8`, `l + 16` and `l + 24` added in `f64`, the more distant ones first: the first two levels of
+    /// the tree.
+    fn fold<S: Simd>(simd: S, lanes: &[Self::Vector<S>; MAX_PARTS]) -> f64x8<S>;
+
+    /// The vector's elements in `f64`, eight at a time; the second half is empty for `f64`.
+    fn widen_vector<S: Simd>(simd: S, vector: Self::Vector<S>) -> (f64x8<S>, Option<f64x8<S>>);
+}
+
+impl Float for f32 {
+    type Vector<S: Simd> = f32x16<S>;
+    const PARTS: usize = 2;
+
+    #[inline(always)]
+    fn exp<S: Simd>(simd: S, t: f32x16<S>) -> f32x16<S> {
+        math::exp_f32(simd, t)
+    }
+
+    #[inline(always)]
+    fn fold<S: Simd>(simd: S, lanes: &[f32x16<S>; MAX_PARTS]) -> f64x8<S> {
+        let ((a, b), (c, d)) = (simd.widen_f32x16(lanes[0]), simd.widen_f32x16(lanes[1]));
+        (a + c) + (b + d)
+    }
+
+    #[inline(always)]
+    fn widen_vector<S: Simd>(simd: S, vector: f32x16<S>) -> (f64x8<S>, Option<f64x8<S>>) {
+        let (low, high) = simd.widen_f32x16(vector);
+        (low, Some(high))
+    }
+}
+
+impl Float for f64 {
+    type Vector<S: Simd> = f64x8<S>;
+    const PARTS: usize = 4;
+
+    #[inline(always)]
+    fn exp<S: Simd>(simd: S, t: f64x8<S>) -> f64x8<S> {
+        math::exp_f64(simd, t)
+    }
+
+    #[inline(always)]
+    fn fold<S: Simd>(_: S, lanes: &[f64x8<S>; MAX_PARTS]) -> f64x8<S> {
+        (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+    }
+
+    #[inline(always)]
+    fn widen_vector<S: Simd>(_: S, vector: f64x8<S>) -> (f64x8<S>, Option<f64x8<S>>) {
+        (vector, None)
+    }
+}
+
+/// Joins the eight sums that [`Float::fold`] leaves: the last three levels of the tree.
+#[inline(always)]
+pub(super) fn join<S: Simd>(folded: f64x8<S>) -> f64 {
+    let x = folded.as_slice();
+    ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]))
+}

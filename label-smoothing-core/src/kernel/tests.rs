@@ -1,0 +1,182 @@
+//! The kernel against the reference, and against itself on every instruction set.
+
+use fearless_simd::Level;
+
+use super::batch::{self, Job};
+use super::memory::{Memory, Upstream};
+use crate::{Array, Config, Element, LossFamily, Problem, Smoothing, Targets, bf16, f16, reference};
+
+/// A generator of test inputs: splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn logits<T: Element>(&mut self, count: usize) -> Vec<T> {
+        (0..count).map(|_| T::from_f64(self.unit() * 16.0 - 8.0)).collect()
+    }
+}
+
+/// Every instruction set that this machine has, the fastest first.
+fn levels() -> Vec<Level> {
+    let best = Level::new();
+    let mut levels = vec![best];
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    {
+        levels.extend(best.as_avx2().map(Level::Avx2));
+        levels.extend(best.as_sse4_2().map(Level::Sse4_2));
+    }
+    levels.push(Level::baseline());
+    levels
+}
+
+struct Answer<T: Element> {
+    loss: f64,
+    losses: Vec<T::Wide>,
+    gradient: Vec<T>,
+}
+
+fn answer<T: Element>(level: Level, problem: &Problem<f64>, logits: &[T]) -> Answer<T> {
+    let mut losses = vec![T::Wide::default(); problem.losses()];
+    let mut gradient = vec![T::default(); logits.len()];
+    let job = Job {
+        memory: Memory::Apart(logits, &mut gradient),
+        losses: Some(&mut losses),
+        upstream: Upstream::Loss(T::Wide::from_f64(1.0)),
+        factor: 1.0 / problem.gradient_divisor().unwrap(),
+    };
+    let parts = batch::run_at(level, problem, job);
+    Answer { loss: parts.sum(), losses, gradient }
+}
+
+fn configs(family: LossFamily, classes: usize) -> Vec<Config> {
+    let weights: Vec<f64> = (0..classes).map(|class| 0.5 + (class % 7) as f64 * 0.25).collect();
+    match family {
+        LossFamily::CrossEntropy => vec![
+            Config::cross_entropy().build().unwrap(),
+            Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.1 }).z_loss(1e-3).build().unwrap(),
+            Config::cross_entropy().smoothing(Smoothing::UniformOthers { epsilon: 0.2 }).build().unwrap(),
+            Config::cross_entropy()
+                .smoothing(Smoothing::Uniform { epsilon: 0.1 })
+                .class_weights(weights)
+                .subtract_entropy(true)
+                .build()
+                .unwrap(),
+        ],
+        LossFamily::BinaryCrossEntropy => vec![
+            Config::binary_cross_entropy()
+                .smoothing(Smoothing::UniformHalf { epsilon: 0.1 })
+                .class_weights(weights)
+                .build()
+                .unwrap(),
+        ],
+    }
+}
+
+/// Shapes on both sides of every boundary: lanes, blocks, groups of rows.
+const SHAPES: &[(&[usize], usize)] = &[
+    (&[40, 2], 1),
+    (&[17, 10], 1),
+    (&[33, 32], 1),
+    (&[5, 33], 1),
+    (&[3, 1000], 1),
+    (&[3, 1024], 1),
+    (&[2, 2083], 1),
+    (&[2, 10, 19], 1),
+    (&[2, 45, 3], 1),
+    (&[1, 1100, 21], 1),
+    (&[9], 0),
+];
+
+fn for_each_case(seed: u64, mut each: impl FnMut(&Config, &[usize], Vec<i64>, Random)) {
+    for family in [LossFamily::CrossEntropy, LossFamily::BinaryCrossEntropy] {
+        for &(shape, axis) in SHAPES {
+            for config in configs(family, shape[axis]) {
+                let config = config.to_builder().class_axis(axis).build().unwrap();
+                let mut random = Random(seed);
+                let rows = shape.iter().product::<usize>() / shape[axis];
+                let targets = (0..rows).map(|_| (random.next() % shape[axis] as u64) as i64).collect();
+                each(&config, shape, targets, random);
+            }
+        }
+    }
+}
+
+fn problem<'a>(config: &'a Config, shape: &[usize], targets: &[i64]) -> Problem<'a, f64> {
+    let mut rows = shape.to_vec();
+    rows.remove(config.class_axis().unwrap());
+    Problem::new(config, shape, Targets::indices(Array::new(rows, targets.to_vec()))).unwrap()
+}
+
+fn same_bits_on_every_level<T: Element>() {
+    for_each_case(1, |config, shape, targets, mut random| {
+        let problem = problem(config, shape, &targets);
+        let logits: Vec<T> = random.logits(shape.iter().product());
+        let levels = levels();
+        let first = answer(levels[0], &problem, &logits);
+        for &level in &levels[1..] {
+            let other = answer(level, &problem, &logits);
+            assert_eq!(first.loss.to_bits(), other.loss.to_bits(), "{level:?} {shape:?} {:?}", config.smoothing());
+            assert_eq!(first.losses, other.losses, "{level:?} {shape:?} {:?}", config.smoothing());
+            assert_eq!(first.gradient, other.gradient, "{level:?} {shape:?} {:?}", config.smoothing());
+        }
+    });
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_bits() {
+    same_bits_on_every_level::<f32>();
+    same_bits_on_every_level::<f64>();
+    same_bits_on_every_level::<f16>();
+    same_bits_on_every_level::<bf16>();
+}
+
+fn near_the_reference<T: Element>() {
+    for_each_case(2, |config, shape, targets, mut random| {
+        let problem = problem(config, shape, &targets);
+        let logits: Vec<T> = random.logits(shape.iter().product());
+        let wide: Vec<f64> = logits.iter().map(|z| z.to_f64()).collect();
+        let ours = answer(Level::new(), &problem, &logits);
+        let losses = reference::row_losses(&problem, &wide).unwrap();
+        let gradient = reference::loss_gradient(&problem, &wide, 1.0).unwrap();
+        let factor = 1.0 / problem.gradient_divisor().unwrap();
+        for (ours, exact) in ours.losses.iter().zip(&losses) {
+            let bound = 8.0 * T::Wide::UNIT_ROUNDOFF * (exact.abs() + 16.0);
+            assert!(
+                (ours.to_f64() - exact).abs() <= bound,
+                "{} {shape:?} {:?}: {ours:?} {exact}",
+                T::NAME,
+                config.smoothing()
+            );
+        }
+        for (ours, exact) in ours.gradient.iter().zip(&gradient) {
+            let bound = 8.0 * T::Wide::UNIT_ROUNDOFF * factor * 16.0
+                + T::UNIT_ROUNDOFF * exact.abs()
+                + f64::from(f16::from_bits(1));
+            assert!(
+                (ours.to_f64() - exact).abs() <= bound,
+                "{} {shape:?} {:?}: {ours:?} {exact}",
+                T::NAME,
+                config.smoothing()
+            );
+        }
+    });
+}
+
+#[test]
+fn the_kernel_is_near_the_reference() {
+    near_the_reference::<f32>();
+    near_the_reference::<f64>();
+    near_the_reference::<f16>();
+    near_the_reference::<bf16>();
+}
