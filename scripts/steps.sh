@@ -4,9 +4,9 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Every backend and every option. One set for tests, clippy and docs, so that they share what is built.
+# Every backend and every option, but for GPUs. One set for tests, clippy and docs, so that they share what is built.
 # shellcheck disable=SC2034 # for the scripts that source this one
-all_features=label-smoothing-core/serde,label-smoothing-cli/all-rust,label-smoothing-cli/tch
+all_features=label-smoothing-core/serde,label-smoothing-dfdx/f16,label-smoothing-cli/all-rust,label-smoothing-cli/tch
 
 if [[ -z ${STEPS:-} ]]; then
     STEPS=$(mktemp -d)
