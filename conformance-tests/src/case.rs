@@ -2,6 +2,7 @@
 
 use label_smoothing_core::ErrorKind;
 
+use crate::dtype::Dtype;
 use crate::input::CaseInput;
 use crate::laws::Law;
 
@@ -58,12 +59,12 @@ impl Case {
         }
     }
 
-    /// The question; for a law the first of several.
+    /// Whether the element type holds the case's numbers; see [`CaseInput::fits`]. Laws round their own.
     #[must_use]
-    pub fn input(&self) -> &CaseInput {
+    pub fn is_held(&self, dtype: Dtype, loss_dtype: Dtype) -> bool {
         match &self.check {
-            Check::Value { input, .. } | Check::Refusal { input, .. } => input,
-            Check::Law(law) => law.input(),
+            Check::Value { input, .. } | Check::Refusal { input, .. } => input.fits(dtype, loss_dtype),
+            Check::Law(_) => true,
         }
     }
 }

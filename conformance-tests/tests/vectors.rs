@@ -10,7 +10,8 @@ use label_smoothing_core::{LossFamily, Reduction, Smoothing};
 fn the_embedded_files_are_those_of_the_folder() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let on_disk: BTreeSet<String> = names.filter(|name| name.ends_with(".json")).collect();
+    let on_disk: BTreeSet<String> =
+        names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "json")).collect();
     let built_in: BTreeSet<String> = EMBEDDED.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(built_in, on_disk, "src/vectors/embedded.rs lists the files of vectors/");
 }
@@ -61,11 +62,17 @@ fn refused(from: &str, to: &str) -> String {
 #[test]
 fn errors_name_file_case_and_key() {
     for (from, to, message) in [
-        (r#""kind": "uniform","#, r#""kind": "uniform", "eps": 1,"#,
-            "mine.json: case a/b/c: config.smoothing has the unknown key `eps`; known are kind, epsilon"),
+        (
+            r#""kind": "uniform","#,
+            r#""kind": "uniform", "eps": 1,"#,
+            "mine.json: case a/b/c: config.smoothing has the unknown key `eps`; known are kind, epsilon",
+        ),
         (r#""epsilon": "0x1p-3""#, r#""epsilon": 0.125"#, "cannot be read as JSON: 0.125 is a decimal number"),
-        (r#""epsilon": "0x1p-3""#, r#""epsilon": "0.125""#,
-            "mine.json: case a/b/c: config.smoothing.epsilon `0.125` is no C99 hexadecimal float"),
+        (
+            r#""epsilon": "0x1p-3""#,
+            r#""epsilon": "0.125""#,
+            "mine.json: case a/b/c: config.smoothing.epsilon `0.125` is no C99 hexadecimal float",
+        ),
         (r#""nan", "#, r#""NaN", "#, "case a/b/c: logits.values.2 `NaN` is no C99"),
         (r#""targets": "#, r#""target": "#, "case a/b/c: has the unknown key `target`"),
         (r#""loss": "cross_entropy", "#, "", "case a/b/c: lacks the key `loss`"),
@@ -75,12 +82,12 @@ fn errors_name_file_case_and_key() {
         (r#""case_count": 1, "#, "", "mine.json: lacks the key `case_count`"),
         ("vectors/1", "vectors/2", "mine.json: has the format `label-smoothing-vectors/2`"),
         (r#""id": "a/b/c","#, "", "mine.json: case number 1: lacks the key `id`"),
-        (r#"[2, 2]"#, "[2, 3]", "logits has 4 values, but its shape [2, 3] holds 6"),
-        (r#"[2, 2]"#, "[9223372036854775807, 9223372036854775807, 0]", "more elements than can be counted"),
-        (r#"[2, 2]"#, "[9223372036854775808, 2]", "9223372036854775808 is beyond a 64-bit integer"),
-        (r#"[0, -1]"#, "[0, 1.5]", "1.5 is a decimal number"),
-        (r#"[0, -1]"#, "[0, null]", "targets.values.1 is null, but must be an integer"),
-        (r#"[1, 0]"#, "[1, 2]", "row_mask.1 is 2, but must be 0 or 1"),
+        ("[2, 2]", "[2, 3]", "logits has 4 values, but its shape [2, 3] holds 6"),
+        ("[2, 2]", "[9223372036854775807, 9223372036854775807, 0]", "more elements than can be counted"),
+        ("[2, 2]", "[9223372036854775808, 2]", "9223372036854775808 is beyond a 64-bit integer"),
+        ("[0, -1]", "[0, 1.5]", "1.5 is a decimal number"),
+        ("[0, -1]", "[0, null]", "targets.values.1 is null, but must be an integer"),
+        ("[1, 0]", "[1, 2]", "row_mask.1 is 2, but must be 0 or 1"),
         (r#""none""#, r#""avg""#, "config.reduction is `avg`, but must be one of none, mean, sum"),
         (r#"["inf", "0x0p+0"]"#, r#"["inf"]"#, "expected has 1 losses, but the reduction gives 2"),
         (r#""gradient": ["0x0p+0", "#, r#""gradient": ["#, "expected has 3 gradients, but there are 4 logits"),
@@ -98,7 +105,8 @@ fn errors_name_file_case_and_key() {
 fn an_id_that_stands_twice_is_refused() {
     let start = FILE.find(r#"{"id""#).unwrap();
     let case = &FILE[start..FILE.len() - 2];
-    let twice = FILE.replacen(r#""case_count": 1"#, r#""case_count": 2"#, 1).replacen(case, &format!("{case},{case}"), 1);
+    let twice =
+        FILE.replacen(r#""case_count": 1"#, r#""case_count": 2"#, 1).replacen(case, &format!("{case},{case}"), 1);
     let error = VectorFile::parse("mine.json", &twice).unwrap_err();
     assert_eq!(error.to_string(), "mine.json: case a/b/c: id stands twice in the file");
 }
@@ -139,15 +147,20 @@ fn broken_files_are_errors() {
 
 #[test]
 fn a_config_is_read_by_itself() {
-    let parsed = parse_config("c.json", r#"{"smoothing": {"kind": "uniform_others", "epsilon": "0x1p-1"},
+    let parsed = parse_config(
+        "c.json",
+        r#"{"smoothing": {"kind": "uniform_others", "epsilon": "0x1p-1"},
         "reduction": "sum", "denominator": {"constant": "0x1p+2"}, "excluded_classes": [1], "subtract_entropy": true}"#,
-        LossFamily::CrossEntropy).unwrap();
+        LossFamily::CrossEntropy,
+    )
+    .unwrap();
     let config = parsed.config.build().unwrap();
     assert!(!parsed.row_losses);
     assert_eq!(config.smoothing(), &Smoothing::UniformOthers { epsilon: 0.5 });
     assert_eq!(config.reduction(), Reduction::Sum);
     assert!(config.subtract_entropy());
     assert_eq!(config.excluded_classes(), [1]);
-    let error = parse_config("c.json", r#"{"denominator": {"const": "0x1p+2"}}"#, LossFamily::CrossEntropy).unwrap_err();
+    let error =
+        parse_config("c.json", r#"{"denominator": {"const": "0x1p+2"}}"#, LossFamily::CrossEntropy).unwrap_err();
     assert_eq!(error.to_string(), "c.json: denominator has the unknown key `const`; known are constant");
 }

@@ -157,9 +157,33 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         for text in [
-            "", "-", "0x", "0xp1", "0x.p1", "0x1p", "0x1p+", "0x1p1.5", "0x1..8p0", "0x1.8.p0", "1.5", "1", "0x1 ",
-            " 0x1", "0x1p0f", "Inf", "NaN", "+inf", "infinity", "0xg", "--0x1", "0x-1", "0x1p+1024",
-            "0x1.fffffffffffff8p+1023", "0x1p99999999999999999999", "é", "0x1é",
+            "",
+            "-",
+            "0x",
+            "0xp1",
+            "0x.p1",
+            "0x1p",
+            "0x1p+",
+            "0x1p1.5",
+            "0x1..8p0",
+            "0x1.8.p0",
+            "1.5",
+            "1",
+            "0x1 ",
+            " 0x1",
+            "0x1p0f",
+            "Inf",
+            "NaN",
+            "+inf",
+            "infinity",
+            "0xg",
+            "--0x1",
+            "0x-1",
+            "0x1p+1024",
+            "0x1.fffffffffffff8p+1023",
+            "0x1p99999999999999999999",
+            "é",
+            "0x1é",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -16,7 +16,7 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// The tree of a text. Nesting deeper than serde_json's limit of 128 is an error, not a stack overflow.
+    /// The tree of a text. Nesting deeper than `serde_json`'s limit of 128 is an error, not a stack overflow.
     pub(super) fn parse(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }

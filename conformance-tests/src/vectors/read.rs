@@ -122,12 +122,10 @@ pub(super) fn list<'a, T>(item: impl Fn(&'a Node) -> Read<T>) -> impl Fn(&'a Nod
 pub(super) fn word<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&Node) -> Read<T> {
     move |node| {
         let found = text(node)?;
-        match words.iter().find(|(word, _)| *word == found) {
-            Some((_, value)) => Ok(*value),
-            None => {
-                let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                Fault::new(format!("is `{found}`, but must be one of {}", known.join(", ")))
-            }
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == found) {
+            return Ok(*value);
         }
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        Fault::new(format!("is `{found}`, but must be one of {}", known.join(", ")))
     }
 }

@@ -1,0 +1,183 @@
+//! The inputs that the laws are tried on: seeded, of several shapes, with every kind of option somewhere.
+
+use label_smoothing_core::{ClassWeighting, Denominator, LossFamily, Reduction, Smoothing};
+
+use super::random::Random;
+use super::scene::{Scene, SceneTargets, Table, id};
+
+/// Every scene, from its own seed.
+pub(super) fn scenes() -> Vec<Scene> {
+    vec![
+        indices(),
+        weighted(),
+        prior(),
+        mixed(),
+        others(),
+        wide(),
+        similar_classes(),
+        one_row(),
+        binary_probabilities(),
+        binary_indices(),
+    ]
+}
+
+fn table(random: &mut Random, rows: usize, classes: usize, low: f64, high: f64) -> Table<f64> {
+    (0..rows).map(|_| (0..classes).map(|_| random.between(low, high)).collect()).collect()
+}
+
+fn list(random: &mut Random, len: usize, low: f64, high: f64) -> Vec<f64> {
+    (0..len).map(|_| random.between(low, high)).collect()
+}
+
+fn targets(random: &mut Random, rows: usize, classes: usize) -> Vec<i64> {
+    (0..rows).map(|_| id(random.below(classes))).collect()
+}
+
+/// Positive entries that sum to 1 but for rounding.
+fn distribution(random: &mut Random, classes: usize) -> Vec<f64> {
+    let entries = list(random, classes, 0.1, 1.0);
+    let sum: f64 = entries.iter().sum();
+    entries.iter().map(|entry| entry / sum).collect()
+}
+
+/// Cross entropy on the last axis with random logits and targets, and nothing else.
+fn plain(name: &'static str, random: &mut Random, rows: usize, classes: usize) -> Scene {
+    Scene {
+        name,
+        loss: LossFamily::CrossEntropy,
+        smoothing: Smoothing::Uniform { epsilon: 0.1 },
+        class_weights: None,
+        class_weighting: ClassWeighting::InsideSum,
+        ignore_index: Vec::new(),
+        reduction: Some(Reduction::Mean),
+        denominator: Denominator::Weights,
+        z_loss: 0.0,
+        excluded_classes: Vec::new(),
+        subtract_entropy: false,
+        row_dims: vec![rows],
+        axis: 1,
+        logits: table(random, rows, classes, -6.0, 6.0),
+        targets: SceneTargets::Indices(targets(random, rows, classes)),
+        mask: None,
+        row_weights: None,
+        upstream: Some(table(random, rows, 1, -2.0, 2.0)),
+    }
+}
+
+fn indices() -> Scene {
+    let mut scene = plain("indices", &mut Random::new(1), 6, 7);
+    scene.ignore_index = vec![-100];
+    if let SceneTargets::Indices(y) = &mut scene.targets {
+        y[2] = -100;
+    }
+    scene
+}
+
+fn weighted() -> Scene {
+    let random = &mut Random::new(2);
+    let scene = plain("weights-axis-1", random, 12, 5);
+    Scene {
+        smoothing: Smoothing::Uniform { epsilon: 0.2 },
+        class_weights: Some(list(random, 5, 0.25, 3.0)),
+        z_loss: 0.01,
+        row_dims: vec![3, 4],
+        row_weights: Some(list(random, 12, 0.0, 2.0)),
+        ..scene
+    }
+}
+
+fn prior() -> Scene {
+    let random = &mut Random::new(3);
+    let scene = plain("prior-probabilities", random, 5, 11);
+    Scene {
+        smoothing: Smoothing::Distribution { epsilon: 0.15, distribution: distribution(random, 11) },
+        denominator: Denominator::Counted,
+        targets: SceneTargets::Probabilities((0..5).map(|_| distribution(random, 11)).collect()),
+        mask: Some(vec![true, true, false, true, false]),
+        ..scene
+    }
+}
+
+fn mixed() -> Scene {
+    let random = &mut Random::new(4);
+    let scene = plain("mixed", random, 5, 6);
+    let (first, second) = (targets(random, 5, 6), targets(random, 5, 6));
+    Scene {
+        class_weights: Some(list(random, 6, 0.5, 2.0)),
+        targets: SceneTargets::Mixed { first, second, lambda: list(random, 5, 0.0, 1.0) },
+        row_weights: Some(list(random, 5, 0.5, 2.0)),
+        ..scene
+    }
+}
+
+fn others() -> Scene {
+    let random = &mut Random::new(5);
+    let scene = plain("others-excluded", random, 4, 40);
+    Scene {
+        smoothing: Smoothing::UniformOthers { epsilon: 0.3 },
+        class_weights: Some(list(random, 40, 0.5, 2.0)),
+        class_weighting: ClassWeighting::ByTarget,
+        denominator: Denominator::All,
+        excluded_classes: vec![0, 39],
+        mask: Some(vec![true, false, true, true]),
+        ..scene
+    }
+}
+
+fn wide() -> Scene {
+    let scene = plain("wide", &mut Random::new(6), 3, 1000);
+    Scene { denominator: Denominator::Constant(2.5), ..scene }
+}
+
+fn similar_classes() -> Scene {
+    let random = &mut Random::new(7);
+    let scene = plain("class-rows-expected", random, 4, 6);
+    Scene {
+        smoothing: Smoothing::ClassRows { epsilon: 0.25, rows: (0..6).map(|_| distribution(random, 6)).collect() },
+        class_weights: Some(list(random, 6, 0.5, 2.0)),
+        class_weighting: ClassWeighting::Expected,
+        ..scene
+    }
+}
+
+/// Logits of rank 1, with a lead of more than 12 nats.
+fn one_row() -> Scene {
+    let scene = plain("one-row", &mut Random::new(8), 1, 9);
+    let mut logits = scene.logits;
+    logits[0][4] = 19.0;
+    Scene { row_dims: Vec::new(), axis: 0, logits, targets: SceneTargets::Indices(vec![4]), ..scene }
+}
+
+fn binary_probabilities() -> Scene {
+    let random = &mut Random::new(9);
+    let scene = plain("binary-probabilities", random, 4, 3);
+    Scene {
+        loss: LossFamily::BinaryCrossEntropy,
+        smoothing: Smoothing::UniformHalf { epsilon: 0.1 },
+        class_weights: Some(list(random, 3, 0.5, 2.0)),
+        targets: SceneTargets::Probabilities(table(random, 4, 3, 0.0, 1.0)),
+        mask: Some(vec![true, false, true, true]),
+        upstream: Some(table(random, 4, 3, -2.0, 2.0)),
+        ..scene
+    }
+}
+
+fn binary_indices() -> Scene {
+    let random = &mut Random::new(10);
+    let scene = plain("binary-indices-axis-0", random, 10, 4);
+    let mut y = targets(random, 10, 4);
+    y[7] = 2;
+    y[3] = -1;
+    Scene {
+        loss: LossFamily::BinaryCrossEntropy,
+        smoothing: Smoothing::UniformFlip { epsilon: 0.1 },
+        ignore_index: vec![-1],
+        denominator: Denominator::Counted,
+        row_dims: vec![2, 5],
+        axis: 0,
+        targets: SceneTargets::Indices(y),
+        row_weights: Some(list(random, 10, 0.5, 2.0)),
+        upstream: Some(table(random, 10, 4, -2.0, 2.0)),
+        ..scene
+    }
+}

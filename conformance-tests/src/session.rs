@@ -1,0 +1,94 @@
+//! Asking one backend, in one element type, and watching how it answers.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::backend::{Backend, Failure, Gap, Outcome};
+use crate::backends::Kernel;
+use crate::bits::first_difference;
+use crate::dtype::Dtype;
+use crate::input::{CaseInput, Layout};
+
+/// One case's conversation with a backend. It remembers what nobody who asks should have to think of: gaps that cover
+/// a question, and bits that differ though they are promised not to.
+pub(crate) struct Session<'a> {
+    backend: &'a dyn Backend,
+    pub(crate) dtype: Dtype,
+    pub(crate) loss_dtype: Dtype,
+    gaps: &'a [Gap],
+    noted: RefCell<Noted>,
+}
+
+/// What a session has seen.
+#[derive(Default)]
+pub(crate) struct Noted {
+    /// The first gap that covers a question.
+    pub(crate) gap: Option<Gap>,
+    /// The first difference in bits, where identical ones are claimed.
+    pub(crate) difference: Option<String>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(backend: &'a dyn Backend, dtype: Dtype, gaps: &'a [Gap]) -> Self {
+        Self { backend, dtype, loss_dtype: backend.loss_dtype(dtype), gaps, noted: RefCell::default() }
+    }
+
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        self.backend
+    }
+
+    pub(crate) fn noted(self) -> Noted {
+        self.noted.into_inner()
+    }
+
+    /// The backend's answer. Where it claims identical bits, it is asked twice, and the kernel as well.
+    pub(crate) fn ask(&self, input: &CaseInput, layout: Layout) -> Result<Outcome, Failure> {
+        let input = input.with(self.dtype, layout);
+        if let Some(gap) = self.gaps.iter().find(|gap| (gap.covers)(&input)) {
+            self.noted.borrow_mut().gap.get_or_insert(*gap);
+        }
+        let answer = guarded(self.backend, &input);
+        if self.backend.claims_identical_bits()
+            && let Ok(outcome) = &answer
+            && let Some(difference) = self.difference(&input, outcome)
+        {
+            let difference = format!("{difference} ({layout:?})");
+            self.noted.borrow_mut().difference.get_or_insert(difference);
+        }
+        answer
+    }
+
+    fn difference(&self, input: &CaseInput, outcome: &Outcome) -> Option<String> {
+        let again = guarded(self.backend, input);
+        // Where the framework forces another type on the losses, that is one more rounding of the kernel's.
+        let kernel = guarded(&Kernel, input).map(|mut outcome| {
+            outcome.values.iter_mut().for_each(|value| *value = self.loss_dtype.round(*value));
+            outcome
+        });
+        for (who, other) in [("a second time", again), ("the kernel", kernel)] {
+            match other {
+                Err(failure) => return Some(format!("{who}: {failure}")),
+                Ok(other) => {
+                    let pairs =
+                        [("loss", &outcome.values, &other.values), ("gradient", &outcome.gradient, &other.gradient)];
+                    for (name, ours, theirs) in pairs {
+                        if let Some(at) = first_difference(ours, theirs) {
+                            let show = |values: &[f64]| values.get(at).map(|value| format!("{value:e}"));
+                            let (ours, theirs) = (show(ours).unwrap_or_default(), show(theirs).unwrap_or_default());
+                            return Some(format!("{name}[{at}] is {ours}, but {theirs} from {who}"));
+                        }
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The answer, with a panic as a failure of this one question.
+fn guarded(backend: &dyn Backend, input: &CaseInput) -> Result<Outcome, Failure> {
+    catch_unwind(AssertUnwindSafe(|| backend.evaluate(input))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(Failure::Broken(format!("panicked: {}", text.unwrap_or("without a message"))))
+    })
+}
