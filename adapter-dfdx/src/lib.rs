@@ -1,1 +1,18 @@
-//! Label-smoothed losses for dfdx: exact, fast, and the same bits as in every other framework
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod autograd;
+mod error;
+mod loss;
+mod targets;
+
+label_smoothing_core::criteria! {}
+
+pub use dfdx;
+pub use error::Error;
+pub use label_smoothing_core::{
+    ClassWeighting, Config, ConfigBuilder, Denominator, Element, EmptyMean, ErrorKind, LossError, LossFamily,
+    LossParts, Masked, Mixed, NonFiniteLogits, Probabilities, Reduction, SmoothedLoss, Smoothing, Weighted, bf16, f16,
+};
+pub use loss::LogitsShape;
+pub use targets::{DfdxTargets, Values};
