@@ -118,7 +118,8 @@ fn smooth(config: &Config, hard: &[f64], target: Option<usize>, logits: &[f64]) 
     if total == 0.0 {
         return hard.to_vec(); // Smoothing mass that finds no class to go to stays with the hard part.
     }
-    (0..classes).map(|class| (1.0 - epsilon) * hard[class] + epsilon * mass[class] / total).collect()
+    // As `q + e (u - q)`, which rounds less: the correction is small where the rate is.
+    (0..classes).map(|class| hard[class] + epsilon * (mass[class] / total - hard[class])).collect()
 }
 
 /// Which of the two outcomes of a binary target is asked for.
