@@ -118,8 +118,11 @@ fn smooth(config: &Config, hard: &[f64], target: Option<usize>, logits: &[f64]) 
     if total == 0.0 {
         return hard.to_vec(); // Smoothing mass that finds no class to go to stays with the hard part.
     }
-    // As `q + e (u - q)`, which rounds less: the correction is small where the rate is.
-    (0..classes).map(|class| hard[class] + epsilon * (mass[class] / total - hard[class])).collect()
+    let mix = |q: f64, u: f64| {
+        // The same number with fewer roundings: up to a rate of one half `1 - e` may be inexact, above it is exact.
+        if epsilon <= 0.5 { q + epsilon * (u - q) } else { (1.0 - epsilon) * q + epsilon * u }
+    };
+    (0..classes).map(|class| mix(hard[class], mass[class] / total)).collect()
 }
 
 /// Which of the two outcomes of a binary target is asked for.
