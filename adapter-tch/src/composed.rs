@@ -70,20 +70,20 @@ composed!(SmoothedBinaryCrossEntropy);
 
 pub(crate) fn evaluate<P: Element>(problem: &Problem<P>, logits: &Tensor, output: Output) -> Result<Tensor, Error> {
     match output {
-        Output::RowLosses => row_losses(problem, logits, 1.0),
+        Output::RowLosses => row_losses(problem, logits, Some(1.0)),
         Output::Loss => {
             problem.check_mean()?;
-            let factor = problem.gradient_factor();
-            let sum = row_losses(problem, logits, factor)?.f_sum(None::<Kind>)?;
+            let divisor = problem.gradient_divisor();
+            let sum = row_losses(problem, logits, divisor)?.f_sum(None::<Kind>)?;
             // A mean over nothing has no terms; its value, 0 or NaN, is a constant beside them.
-            if factor == 0.0 { Ok(sum.f_add_scalar(problem.reduce(0.0))?) } else { Ok(sum) }
+            if divisor.is_none() { Ok(sum.f_add_scalar(problem.reduce(0.0))?) } else { Ok(sum) }
         }
     }
 }
 
-/// The row losses, each times `factor`. With a factor of 0 no row is looked at.
-fn row_losses<P: Element>(problem: &Problem<P>, logits: &Tensor, factor: f64) -> Result<Tensor, Error> {
-    let terms = Terms::new(problem, logits, factor)?;
+/// The row losses, each divided by `divisor`. Without one no row is looked at.
+fn row_losses<P: Element>(problem: &Problem<P>, logits: &Tensor, divisor: Option<f64>) -> Result<Tensor, Error> {
+    let terms = Terms::new(problem, logits, divisor)?;
     // Half types are computed in f32; the conversion is on the graph and rounds the gradient once.
     let z = logits.f_to_kind(terms.offsets.f_kind()?)?.f_masked_fill(&terms.ignored, 0.0)?;
     match problem.config().loss() {
@@ -107,7 +107,7 @@ struct Terms {
 }
 
 impl Terms {
-    fn new<P: Element>(problem: &Problem<P>, logits: &Tensor, factor: f64) -> Result<Self, Error> {
+    fn new<P: Element>(problem: &Problem<P>, logits: &Tensor, divisor: Option<f64>) -> Result<Self, Error> {
         let (shape, config) = (problem.shape(), problem.config());
         let values = match config.non_finite_logits() {
             NonFiniteLogits::Propagate => vec![0.0; shape.elements()],
@@ -117,10 +117,11 @@ impl Terms {
         let kind = if logits.f_kind()? == Kind::Double { Kind::Double } else { Kind::Float };
         let device = logits.device();
         let upload = |values: Vec<f64>, dims: &[usize]| -> Result<Tensor, Error> {
-            let values: Vec<f64> = values.into_iter().map(|value| value * factor).collect();
+            let divided = |value: f64| divisor.map_or(0.0, |divisor| value / divisor);
+            let values: Vec<f64> = values.into_iter().map(divided).collect();
             Ok(Tensor::f_from_slice(&values)?.f_to_kind(kind)?.f_reshape(to_i64s(dims))?.f_to_device(device)?)
         };
-        let ignored: Vec<bool> = (0..shape.rows()).map(|row| factor == 0.0 || !problem.is_counted(row)).collect();
+        let ignored: Vec<bool> = (0..shape.rows()).map(|row| divisor.is_none() || !problem.is_counted(row)).collect();
         let mut one_class = shape.dims().to_vec();
         one_class[shape.axis()] = 1;
         let is_binary = config.loss() == LossFamily::BinaryCrossEntropy;

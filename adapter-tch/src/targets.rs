@@ -64,7 +64,7 @@ impl<'a> TchTargets<'a> for Probabilities<&'a Tensor> {
     }
 }
 
-impl<'a> TchTargets<'a> for Mixed<&'a Tensor, &'a Tensor> {
+impl<'a> TchTargets<'a> for Mixed<&'a Tensor, &Tensor> {
     fn into_targets(self, device: Device) -> Result<HostTargets<'a>, Error> {
         let first = indices("the first targets", self.first, device)?;
         let second = indices("the second targets", self.second, device)?;
@@ -73,7 +73,7 @@ impl<'a> TchTargets<'a> for Mixed<&'a Tensor, &'a Tensor> {
     }
 }
 
-impl<'a, T: TchTargets<'a>> TchTargets<'a> for Masked<T, &'a Tensor> {
+impl<'a, T: TchTargets<'a>> TchTargets<'a> for Masked<T, &Tensor> {
     fn into_targets(self, device: Device) -> Result<HostTargets<'a>, Error> {
         let name = "the elements of the row mask";
         match check(name, self.mask, device)? {
@@ -85,7 +85,7 @@ impl<'a, T: TchTargets<'a>> TchTargets<'a> for Masked<T, &'a Tensor> {
     }
 }
 
-impl<'a, T: TchTargets<'a>> TchTargets<'a> for Weighted<T, &'a Tensor> {
+impl<'a, T: TchTargets<'a>> TchTargets<'a> for Weighted<T, &Tensor> {
     fn into_targets(self, device: Device) -> Result<HostTargets<'a>, Error> {
         let row_weights = floats("the row weights", self.row_weights, device)?;
         Ok(self.targets.into_targets(device)?.weighted(row_weights))

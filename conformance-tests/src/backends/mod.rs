@@ -2,15 +2,23 @@
 //!
 //! Each is one file that implements [`Backend`] and one line in [`all`].
 
+#[cfg(feature = "dfdx")]
+mod dfdx;
 mod kernel;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 mod reference;
+#[cfg(feature = "tch")]
+mod tch;
 
+#[cfg(feature = "dfdx")]
+pub use dfdx::Dfdx;
 pub use kernel::Kernel;
 #[cfg(feature = "ndarray")]
 pub use ndarray::Ndarray;
 pub use reference::Reference;
+#[cfg(feature = "tch")]
+pub use tch::{Tch, TchComposed};
 
 use crate::backend::{Backend, Failure};
 use crate::bits::first_difference;
@@ -23,6 +31,12 @@ pub fn all() -> Vec<Box<dyn Backend>> {
         Box::new(Kernel),
         #[cfg(feature = "ndarray")]
         Box::new(Ndarray),
+        #[cfg(feature = "dfdx")]
+        Box::new(Dfdx),
+        #[cfg(feature = "tch")]
+        Box::new(Tch),
+        #[cfg(feature = "tch")]
+        Box::new(TchComposed),
     ]
 }
 

@@ -1,0 +1,199 @@
+//! The adapter for tch, and its path composed of libtorch's operations.
+
+use label_smoothing_tch::tch::kind::Element as Stored;
+use label_smoothing_tch::tch::{self, Kind, TchError, Tensor};
+use label_smoothing_tch::{
+    Error, LossFamily, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss,
+    TchTargets, Weighted,
+};
+
+use super::agree;
+use crate::backend::{Backend, Failure, Outcome};
+use crate::dtype::Dtype;
+use crate::input::{CaseInput, Dense, Layout, TargetInput};
+use crate::tolerance::Accuracy;
+
+const FRAMEWORK: &str = "tch 0.26.0, libtorch 2.13.0";
+
+/// Rows of up to 2049 classes need up to 5 on the CPU, mostly for the rounding of each coefficient and of each term;
+/// libtorch's sums are cascades, which hardly grow with a row. The rest is for the sums of other devices.
+const COMPOSED: Accuracy = Accuracy::Composed { base: 6.0, per_class: 1.0 / 1024.0 };
+
+/// `label-smoothing-tch`: tensors on libtorch's graph, differentiated by libtorch, and the same without a graph.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tch;
+
+impl Backend for Tch {
+    fn name(&self) -> String {
+        "tch".to_owned()
+    }
+
+    fn framework(&self) -> String {
+        FRAMEWORK.to_owned()
+    }
+
+    fn dtypes(&self) -> &[Dtype] {
+        Dtype::ALL
+    }
+
+    fn claims_identical_bits(&self) -> bool {
+        true
+    }
+
+    fn accuracy(&self) -> Accuracy {
+        Accuracy::Kernel
+    }
+
+    fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
+        evaluate(input, Path::Kernel)
+    }
+}
+
+/// What `label-smoothing-tch` computes where the kernel does not reach: the loss composed of libtorch's operations.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TchComposed;
+
+impl Backend for TchComposed {
+    fn name(&self) -> String {
+        "tch-composed".to_owned()
+    }
+
+    fn framework(&self) -> String {
+        FRAMEWORK.to_owned()
+    }
+
+    fn dtypes(&self) -> &[Dtype] {
+        Dtype::ALL
+    }
+
+    fn accuracy(&self) -> Accuracy {
+        COMPOSED
+    }
+
+    fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
+        evaluate(input, Path::Composed)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Path {
+    Kernel,
+    Composed,
+}
+
+fn evaluate(input: &CaseInput, path: Path) -> Result<Outcome, Failure> {
+    let wide = kind(input.dtype.wide());
+    match &input.targets {
+        TargetInput::Indices(classes) => with_rows(input, path, &tensor(classes)?),
+        TargetInput::Probabilities(probabilities) => {
+            with_rows(input, path, Probabilities(&laid_out(probabilities, input.dtype, input.layout)?))
+        }
+        TargetInput::Mixed { first, second, lambda } => {
+            let (first, second) = (tensor(first)?, tensor(second)?);
+            let lambda = tensor(lambda)?.f_to_kind(wide).map_err(broken)?;
+            with_rows(input, path, Mixed { first: &first, second: &second, lambda: &lambda })
+        }
+    }
+}
+
+/// Adds the row mask and the row weights, where there are some.
+fn with_rows<'a>(input: &CaseInput, path: Path, targets: impl TchTargets<'a> + Copy) -> Result<Outcome, Failure> {
+    let wide = kind(input.dtype.wide());
+    let mask = input.row_mask.as_ref().map(tensor).transpose()?;
+    let weights = input.row_weights.as_ref().map(tensor).transpose()?;
+    let weights = weights.map(|weights| weights.f_to_kind(wide)).transpose().map_err(broken)?;
+    match (&mask, &weights) {
+        (None, None) => with_targets(input, path, targets),
+        (Some(mask), None) => with_targets(input, path, Masked { targets, mask }),
+        (None, Some(row_weights)) => with_targets(input, path, Weighted { targets, row_weights }),
+        (Some(mask), Some(row_weights)) => {
+            with_targets(input, path, Masked { targets: Weighted { targets, row_weights }, mask })
+        }
+    }
+}
+
+fn with_targets<'a>(input: &CaseInput, path: Path, targets: impl TchTargets<'a> + Copy) -> Result<Outcome, Failure> {
+    let config = input.config()?;
+    match config.loss() {
+        LossFamily::CrossEntropy => {
+            let criterion = SmoothedCrossEntropy::from_config(config)?;
+            match path {
+                Path::Kernel => ask(&criterion, input, targets),
+                Path::Composed => ask(&criterion.composed(), input, targets),
+            }
+        }
+        LossFamily::BinaryCrossEntropy => {
+            let criterion = SmoothedBinaryCrossEntropy::from_config(config)?;
+            match path {
+                Path::Kernel => ask(&criterion, input, targets),
+                Path::Composed => ask(&criterion.composed(), input, targets),
+            }
+        }
+    }
+}
+
+/// The loss on a graph and its gradient; without a graph it must be the same.
+fn ask<C, Y>(criterion: &C, input: &CaseInput, targets: Y) -> Result<Outcome, Failure>
+where
+    C: for<'l> SmoothedLoss<&'l Tensor, Y, Loss = Tensor, RowLosses = Tensor, Error = Error>,
+    Y: Copy,
+{
+    let logits = laid_out(&input.logits, input.dtype, input.layout)?.f_set_requires_grad(true).map_err(broken)?;
+    let losses = || {
+        if input.row_losses { criterion.row_losses(&logits, targets) } else { criterion.loss(&logits, targets) }
+    };
+    let tracked = losses()?;
+    let untracked = {
+        let _guard = tch::no_grad_guard();
+        losses()?
+    };
+    let upstream = if input.row_losses { input.row_upstream(tracked.numel())? } else { vec![input.scalar_upstream()?] };
+    let values = widened(&tracked)?;
+    agree("the loss on a graph", &values, "that without one", &widened(&untracked)?)?;
+    let gradient = differentiated(&tracked, &logits, &upstream).map_err(broken)?;
+    if gradient.kind() != logits.kind() || gradient.size() != logits.size() {
+        return Err(Failure::Broken(format!("a gradient of {:?} {:?}", gradient.kind(), gradient.size())));
+    }
+    Ok(Outcome { values, gradient: widened(&gradient)? })
+}
+
+/// `d (sum upstream * losses) / d logits`, by libtorch.
+fn differentiated(losses: &Tensor, logits: &Tensor, upstream: &[f64]) -> Result<Tensor, TchError> {
+    let upstream = Tensor::f_from_slice(upstream)?.f_to_kind(losses.f_kind()?)?;
+    let sum = losses.f_flatten(0, -1)?.f_dot(&upstream)?;
+    Ok(Tensor::f_run_backward(&[sum], &[logits], false, false)?.remove(0))
+}
+
+fn kind(dtype: Dtype) -> Kind {
+    match dtype {
+        Dtype::F64 => Kind::Double,
+        Dtype::F32 => Kind::Float,
+        Dtype::F16 => Kind::Half,
+        Dtype::Bf16 => Kind::BFloat16,
+    }
+}
+
+fn tensor<T: Stored>(dense: &Dense<T>) -> Result<Tensor, Failure> {
+    let shape = dense.shape.iter().map(|&length| i64::try_from(length)).collect::<Result<Vec<_>, _>>();
+    let shape = shape.map_err(|error| Failure::Broken(error.to_string()))?;
+    Tensor::f_from_slice(&dense.values).and_then(|flat| flat.f_reshape(shape)).map_err(broken)
+}
+
+/// The values in the element type, which holds them, with nothing or with NaN between them.
+fn laid_out(dense: &Dense<f64>, dtype: Dtype, layout: Layout) -> Result<Tensor, Failure> {
+    let in_kind = |dense: &Dense<f64>| tensor(dense)?.f_to_kind(kind(dtype)).map_err(broken);
+    match layout {
+        Layout::Contiguous => in_kind(dense),
+        Layout::Strided => in_kind(&dense.interleaved(f64::NAN))?.f_select(-1, 0).map_err(broken),
+    }
+}
+
+/// The values in row-major order.
+fn widened(tensor: &Tensor) -> Result<Vec<f64>, Failure> {
+    let flat = tensor.f_detach().and_then(|tensor| tensor.f_to_kind(Kind::Double)?.f_flatten(0, -1));
+    flat.and_then(Vec::try_from).map_err(broken)
+}
+
+fn broken(error: TchError) -> Failure {
+    Failure::Broken(format!("libtorch: {error}"))
+}
