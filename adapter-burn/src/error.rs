@@ -1,0 +1,51 @@
+//! The error of this adapter.
+
+use burn::tensor::{Device, ExecutionError, TensorReadError};
+use label_smoothing_core::{ErrorKind, LossError};
+
+/// What can go wrong.
+///
+/// burn's own operations panic; everything that would make them do so here is found out first and told as an error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The input has no loss, or the configuration does not fit it.
+    #[error(transparent)]
+    Loss(#[from] label_smoothing_core::Error),
+    /// A tensor on another device than the logits.
+    #[error("{name} must be on the device of the logits, {expected:?}, but was found on {found:?}")]
+    Device {
+        /// Which tensor: `the targets`, `the row mask`.
+        name: &'static str,
+        /// Its device.
+        found: Device,
+        /// The device of the logits.
+        expected: Device,
+    },
+    /// burn could not read a tensor.
+    #[error("burn could not read a tensor: {0}")]
+    Framework(#[from] TensorReadError),
+}
+
+impl From<ExecutionError> for Error {
+    fn from(error: ExecutionError) -> Self {
+        Self::Framework(error.into())
+    }
+}
+
+impl LossError for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Loss(error) => error.kind(),
+            Self::Device { .. } | Self::Framework(_) => ErrorKind::Framework,
+        }
+    }
+}
+
+impl Error {
+    /// The reason, from the shared vocabulary; the same as [`LossError::kind`] without the trait in scope.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        LossError::kind(self)
+    }
+}
