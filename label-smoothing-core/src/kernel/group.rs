@@ -47,7 +47,7 @@ pub(super) fn sums<S: Simd, T: Element>(
     let mut is_number = max.simd_eq(max);
     for class in 0..classes {
         let z = load(class);
-        is_number = is_number & z.simd_eq(z);
+        is_number &= z.simd_eq(z);
         max = max.max(z);
     }
 

@@ -174,3 +174,92 @@ fn log_of_parts<S: Simd>(simd: S, k: f64x8<S>, f: f64x8<S>, correction: f64x8<S>
     // f - s (f - R) = f - (f^2/2 - s (f^2/2 + R)): the second form rounds less.
     k * splat(LN_2_HIGH) - ((half_square - (s * (half_square + r) + (k * splat(LN_2_LOW) + correction))) - f)
 }
+
+#[cfg(test)]
+mod tests {
+    use fearless_simd::prelude::*;
+    use fearless_simd::{Level, dispatch, f32x16, f64x8};
+
+    use super::{exp_f32, exp_f64, log, log_1p};
+
+    /// Values to 106 bits, made by `vectors/generate.py`.
+    const VECTORS: &str = include_str!("../../vectors/functions.txt");
+
+    /// A C99 hexadecimal float as Python writes it.
+    fn hex(text: &str) -> f64 {
+        let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (mantissa, exponent) = digits.strip_prefix("0x").unwrap().split_once('p').unwrap();
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let bits = u64::from_str_radix(&format!("{whole}{fraction}"), 16).unwrap();
+        let scale = exponent.parse::<i32>().unwrap() - 4 * i32::try_from(fraction.len()).unwrap();
+        // In two steps, since a power of two below the smallest normal number is inexact.
+        let value = bits as f64 * 2.0_f64.powi(scale / 2) * 2.0_f64.powi(scale - scale / 2);
+        if negative { -value } else { value }
+    }
+
+    fn ulp(value: f64) -> f64 {
+        f64::from_bits(value.abs().to_bits() + 1) - value.abs()
+    }
+
+    #[test]
+    fn functions_in_f64_are_within_one_ulp() {
+        let mut worst = [("exp", 0.0, 0.0), ("log", 0.0, 0.0), ("log1p", 0.0, 0.0)];
+        for line in VECTORS.lines() {
+            let fields: Vec<&str> = line.split(' ').collect();
+            let (x, value, rest) = (hex(fields[1]), hex(fields[2]), hex(fields[3]));
+            let ours = dispatch!(Level::new(), simd => {
+                let x = f64x8::splat(simd, x);
+                match fields[0] {
+                    "exp" => exp_f64(simd, x),
+                    "log" => log(simd, x),
+                    _ => log_1p(simd, x),
+                }
+                .as_slice()[0]
+            });
+            let error = ((ours - value) - rest).abs() / ulp(value);
+            let worst = worst.iter_mut().find(|worst| worst.0 == fields[0]).unwrap();
+            if error > worst.1 {
+                (worst.1, worst.2) = (error, x);
+            }
+        }
+        for (name, error, x) in worst {
+            println!("{name}: {error:.3} ulp at {x:e}");
+            assert!(error < 1.0, "{name} is {error} ulp off at {x:e}");
+        }
+    }
+
+    /// Every `f32` from 0 down to where the exponential is 0; the platform's `f64` exponential is the judge, whose own
+    /// error is nothing beside an `f32`'s ulp.
+    #[test]
+    fn exp_in_f32_is_within_its_bound_everywhere() {
+        let last = (-104.5_f32).to_bits();
+        let mut worst = (0.0, 0.0);
+        for first in ((-0.0_f32).to_bits()..last).step_by(16) {
+            let t: [f32; 16] = std::array::from_fn(|lane| f32::from_bits(first + lane as u32));
+            let ours: [f32; 16] =
+                dispatch!(Level::new(), simd => exp_f32(simd, f32x16::from_slice(simd, &t)).to_array());
+            for (t, ours) in t.into_iter().zip(ours) {
+                let exact = f64::from(t).exp();
+                let step = f64::from((exact as f32).next_up()) - f64::from(exact as f32);
+                let error = (f64::from(ours) - exact).abs() / step;
+                if error > worst.0 {
+                    worst = (error, t);
+                }
+            }
+        }
+        println!("exp in f32: {:.4} ulp at {:e}", worst.0, worst.1);
+        assert!(worst.0 < 0.9, "{} ulp at {:e}", worst.0, worst.1);
+    }
+
+    #[test]
+    fn exponentials_end_where_they_say() {
+        dispatch!(Level::new(), simd => {
+            let f32s = |t: f32| exp_f32(simd, f32x16::splat(simd, t)).as_slice()[0];
+            let f64s = |t: f64| exp_f64(simd, f64x8::splat(simd, t)).as_slice()[0];
+            assert_eq!((f32s(0.0), f64s(0.0)), (1.0, 1.0));
+            assert_eq!((f32s(f32::NEG_INFINITY), f64s(f64::NEG_INFINITY)), (0.0, 0.0));
+            assert_eq!((f32s(f32::MIN), f64s(f64::MIN)), (0.0, 0.0));
+            assert!(f32s(-103.0) > 0.0 && f64s(-744.0) > 0.0);
+        });
+    }
+}

@@ -16,7 +16,7 @@ pub enum Memory<'a, T: Element> {
     InPlace(&'a mut [T]),
 }
 
-impl<'a, T: Element> Memory<'a, T> {
+impl<T: Element> Memory<'_, T> {
     /// The logits, as long as no gradient has taken their place.
     #[inline(always)]
     pub(super) fn logits(&self) -> &[T] {

@@ -38,14 +38,14 @@ fn block_maximum<S: Simd, T: Element>(simd: S, block: &[T]) -> Option<T::Wide> {
     for group in &mut groups {
         for (largest, z) in largest.iter_mut().zip(group.chunks_exact(width)) {
             let z = T::load(simd, z);
-            is_number = is_number & z.simd_eq(z);
+            is_number &= z.simd_eq(z);
             *largest = largest.max(z);
         }
     }
     let mut vectors = groups.remainder().chunks_exact(width);
     for z in &mut vectors {
         let z = T::load(simd, z);
-        is_number = is_number & z.simd_eq(z);
+        is_number &= z.simd_eq(z);
         largest[0] = largest[0].max(z);
     }
     let joined = (largest[0].max(largest[1])).max(largest[2].max(largest[3]));
@@ -141,7 +141,8 @@ struct Inside {
     excluded: Excluded,
 }
 
-type Lanes<S, W> = [<W as Float>::Vector<S>; MAX_PARTS];
+/// The lanes that exponentials and shifted logits are added in.
+type Lanes<S, W> = ([<W as Float>::Vector<S>; MAX_PARTS], [<W as Float>::Vector<S>; MAX_PARTS]);
 
 /// Adds one chunk of [`LANES`] columns to the lanes; what does not count is added as +0.
 #[inline(always)]
@@ -150,7 +151,7 @@ fn chunk<S: Simd, T: Element>(
     z: &[T],
     max: <T::Wide as Float>::Vector<S>,
     inside: Option<Inside>,
-    lanes: &mut (Lanes<S, T::Wide>, Lanes<S, T::Wide>),
+    lanes: &mut Lanes<S, T::Wide>,
     exps: &mut [T::Wide],
 ) {
     let width = T::Wide::WIDTH;

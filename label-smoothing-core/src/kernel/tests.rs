@@ -105,7 +105,7 @@ fn for_each_case(seed: u64, mut each: impl FnMut(&Config, &[usize], Vec<i64>, Ra
                 let config = config.to_builder().class_axis(axis).build().unwrap();
                 let mut random = Random(seed);
                 let rows = shape.iter().product::<usize>() / shape[axis];
-                let targets = (0..rows).map(|_| (random.next() % shape[axis] as u64) as i64).collect();
+                let targets = (0..rows).map(|_| (random.next() % shape[axis] as u64).cast_signed()).collect();
                 each(&config, shape, targets, random);
             }
         }
