@@ -6,8 +6,8 @@ use crate::dtype::Dtype;
 use crate::scale::{Place, Scales};
 use crate::tolerance::{Accuracy, Bound, confident_k, eta};
 
-/// The flag of cases whose rows are judged by their relative accuracy as well.
-pub(crate) const CONFIDENT_ROW: &str = "confident-row";
+/// The flags of cases whose rows, or binary elements, are judged by their relative accuracy as well.
+pub(crate) const CONFIDENT: [&str; 2] = ["confident-row", "confident-element"];
 
 /// What the numbers are allowed.
 #[derive(Debug, Clone, Copy)]

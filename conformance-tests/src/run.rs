@@ -4,7 +4,7 @@ use crate::backend::{Backend, Failure, Gap, Outcome};
 use crate::case::{Case, Check, Expected};
 use crate::dtype::Dtype;
 use crate::input::{CaseInput, Layout};
-use crate::judge::{CONFIDENT_ROW, Terms, judge};
+use crate::judge::{CONFIDENT, Terms, judge};
 use crate::report::BackendReport;
 use crate::scale::Scales;
 use crate::session::Session;
@@ -145,7 +145,7 @@ fn value(
         accuracy: session.backend().accuracy(),
         dtype: session.dtype,
         loss_dtype: session.loss_dtype,
-        confident: case.flags.iter().any(|flag| flag == CONFIDENT_ROW),
+        confident: case.flags.iter().any(|flag| CONFIDENT.contains(&flag.as_str())),
     };
     match Scales::new(input) {
         Ok(scales) => {

@@ -25,7 +25,7 @@ pub(crate) struct Place {
     pub(crate) scale: f64,
     /// It must be exactly 0: nothing that counts enters it.
     pub(crate) is_zero: bool,
-    /// The lead of a confident row whose relative accuracy it shows.
+    /// The lead of a confident row, or of a binary element, whose relative accuracy it shows.
     pub(crate) gap: Option<f64>,
 }
 
@@ -60,7 +60,7 @@ impl Scales {
             let Some(row) = row else { continue };
             let scales = match batch.config.loss() {
                 LossFamily::CrossEntropy => softmax(&row, &batch.config),
-                LossFamily::BinaryCrossEntropy => sigmoid(&row),
+                LossFamily::BinaryCrossEntropy => sigmoid(&row, &batch.config),
             };
             for class in 0..batch.classes {
                 let element = batch.place(at, class);
@@ -139,13 +139,20 @@ fn lead(row: &Row, config: &Config) -> Option<f64> {
     (gap > 0.0 && gap.is_finite()).then_some(gap)
 }
 
-fn sigmoid(row: &Row) -> RowScales {
-    let place = |scale: f64| Place { scale, is_zero: false, gap: None };
-    let elements = || row.z.iter().zip(&row.factors);
+fn sigmoid(row: &Row, config: &Config) -> RowScales {
+    let plain = config.smoothing().largest_rate() == 0.0;
+    // An element is confident where its logit is on the side of its target.
+    let gap = |class: usize| {
+        let (z, y) = (row.z[class], row.hard[class]);
+        let confident = plain && z.is_finite() && ((y == 1.0 && z > 0.0) || (y == 0.0 && z < 0.0));
+        confident.then_some(z.abs())
+    };
+    let place = |class: usize, scale: f64| Place { scale, is_zero: false, gap: gap(class) };
+    let elements = || row.z.iter().zip(&row.factors).enumerate();
     // An infinite logit costs nothing on its own side, and an infinite loss has no tolerance.
     let size = |z: &f64| if z.is_infinite() { 0.0 } else { z.abs() };
     RowScales {
-        loss: elements().map(|(z, w)| place(w * (size(z) + COST_OF_A_BINARY_TERM))).collect(),
-        gradient: elements().map(|(_, w)| place(w * TERMS_OF_A_BINARY_GRADIENT)).collect(),
+        loss: elements().map(|(class, (z, w))| place(class, w * (size(z) + COST_OF_A_BINARY_TERM))).collect(),
+        gradient: elements().map(|(class, (_, w))| place(class, w * TERMS_OF_A_BINARY_GRADIENT)).collect(),
     }
 }

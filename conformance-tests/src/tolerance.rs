@@ -75,7 +75,7 @@ pub(crate) fn eta(dtype: Dtype) -> f64 {
 
 /// A confident row's loss and its target's gradient are both about `exp(-gap)`, which the scale above cannot see. Their
 /// relative error comes from the roundings of the exponential, the logarithm and the result (2.5 units), and from that
-/// of `z - max`, which the exponential magnifies by the `gap` itself.
+/// of `z - max`, which the exponential magnifies by the `gap` itself. For a binary element the gap is `|z|`.
 pub(crate) fn confident_k(gap: f64) -> f64 {
     2.5 + gap
 }

@@ -86,13 +86,14 @@ pub(super) const MISTAKES: &[Mistake] = &[
 ];
 
 /// A counted row of the softmax family, in `f32`.
-struct Row {
-    z: Vec<f32>,
-    a: Vec<f32>,
+pub(super) struct Row {
+    pub(super) z: Vec<f32>,
+    /// The factor of each `-log p_c`.
+    pub(super) a: Vec<f32>,
 }
 
 impl Row {
-    fn max(&self) -> f32 {
+    pub(super) fn max(&self) -> f32 {
         self.z.iter().copied().fold(f32::NEG_INFINITY, f32::max)
     }
 
@@ -101,19 +102,19 @@ impl Row {
     }
 
     /// `log sum exp (z - max)`, of a rounded sum.
-    fn lse(&self) -> f32 {
+    pub(super) fn lse(&self) -> f32 {
         let max = self.max();
         self.z.iter().map(|z| (z - max).exp()).sum::<f32>().ln()
     }
 
-    fn p(&self, class: usize) -> f32 {
+    pub(super) fn p(&self, class: usize) -> f32 {
         (self.z[class] - self.max() - self.lse()).exp()
     }
 }
 
 /// The right answer, but for the loss of the rows that `loss` has another for. Only where nothing else is in the way: no
 /// z-loss, no entropy, the class axis last.
-fn loss_if(input: &CaseInput, loss: impl Fn(&Row) -> Option<f32>) -> Result<Outcome, Failure> {
+pub(super) fn loss_if(input: &CaseInput, loss: impl Fn(&Row) -> Option<f32>) -> Result<Outcome, Failure> {
     rows(input, |row| (loss(row), None))
 }
 
@@ -133,9 +134,9 @@ fn softmax(input: &CaseInput, shift: fn(&Row) -> f32, log_sum: fn(&Row) -> f32) 
     })
 }
 
-type RowResult = (Option<f32>, Option<Vec<f32>>);
+pub(super) type RowResult = (Option<f32>, Option<Vec<f32>>);
 
-fn rows(input: &CaseInput, of: impl Fn(&Row) -> RowResult) -> Result<Outcome, Failure> {
+pub(super) fn rows(input: &CaseInput, of: impl Fn(&Row) -> RowResult) -> Result<Outcome, Failure> {
     let mut by_row = input.clone();
     by_row.row_losses = true;
     if !input.row_losses {

@@ -2,6 +2,7 @@
 //! for the right reason: among the cases that fail is one that names the mistake.
 
 mod arithmetic;
+mod edges;
 mod inputs;
 mod manners;
 mod outcomes;
@@ -80,6 +81,11 @@ fn mistakes_of_arithmetic_are_caught() {
 #[test]
 fn mistakes_of_conduct_are_caught() {
     all_are_caught(manners::MISTAKES);
+}
+
+#[test]
+fn mistakes_at_the_edges_are_caught() {
+    all_are_caught(edges::MISTAKES);
 }
 
 /// Each by a case that names it. Prints how many cases catch each, and the first that names it.
