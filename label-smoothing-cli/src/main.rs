@@ -1,2 +1,69 @@
-//! The command.
-fn main() {}
+//! The command `label-smoothing`: the conformance kit, and the smoothed loss of arrays in files.
+
+mod args;
+mod backends;
+mod conformance;
+mod error;
+mod evaluate;
+mod staged;
+mod tensor;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use error::Result;
+
+/// A check failed.
+const FAILED: u8 = 1;
+/// The call or a file is at fault.
+const AT_FAULT: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_parsed(&error),
+    };
+    match run(cli) {
+        Ok((text, status)) => {
+            // Whoever closed the pipe has seen enough, and the status says what was found.
+            let _ = io::stdout().write_all(text.as_bytes());
+            status
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(AT_FAULT)
+        }
+    }
+}
+
+/// The text to print, and the status.
+fn run(cli: Cli) -> Result<(String, ExitCode)> {
+    let command = cli.command.unwrap_or(Command::Conformance(cli.conformance));
+    let (text, is_well) = match command {
+        Command::Conformance(args) => conformance::conformance(&args)?,
+        Command::Check(args) => conformance::check(&args)?,
+        Command::Evaluate(args) => (evaluate::run(&args)?, true),
+        Command::Backends => (backends::table(), true),
+    };
+    Ok((text, if is_well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }))
+}
+
+/// Help and version are printed as they are, an error as the one line that says what it is.
+fn not_parsed(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let first: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let first = first.join(" ");
+    complain(first.strip_prefix("error: ").unwrap_or(&first));
+    ExitCode::from(AT_FAULT)
+}
+
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "error: {message}");
+}

@@ -1,0 +1,176 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use label_smoothing_conformance::Dtype;
+use label_smoothing_core::LossFamily;
+
+use crate::tensor::Place;
+
+const ABOUT: &str = "Label-smoothed losses: the same definition in every framework, checked";
+
+const AFTER: &str = "\
+Without a subcommand, `conformance` is run.
+
+Exit status: 0 when all is well, 1 when a check fails, 2 when the call or a file is at fault.";
+
+#[derive(Debug, Parser)]
+#[command(name = "label-smoothing", version, about = ABOUT, after_help = AFTER, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) conformance: ConformanceArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the conformance kit and print the matrix
+    Conformance(ConformanceArgs),
+    /// Check backends against vector files
+    Check(CheckArgs),
+    /// Compute loss and gradient of arrays in files
+    Evaluate(Box<EvaluateArgs>),
+    /// List the backends and the crates to add for them
+    Backends,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConformanceArgs {
+    /// A backend to run; all that are built in by default
+    #[arg(long = "backend", value_name = "NAME")]
+    pub(crate) backends: Vec<String>,
+
+    /// Run the cases whose id contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+
+    /// Write the report there, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Vector files (format 1)
+    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    pub(crate) vectors: Vec<PathBuf>,
+
+    /// A backend to run; all that are built in by default
+    #[arg(long = "backend", value_name = "NAME")]
+    pub(crate) backends: Vec<String>,
+
+    /// Write the report there, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// Every F is FILE.npy, FILE.safetensors, or FILE.safetensors:NAME where the file holds several tensors.
+///
+/// Options given here take precedence over those in --config. Tensors (logits, target probabilities) are computed in
+/// --dtype, row weights and upstream gradients in f64 for f64 and f32 otherwise; values are rounded to these types.
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    /// Logits, of any rank from 1
+    #[arg(long, value_name = "F")]
+    pub(crate) logits: Place,
+
+    /// Integers are class indices, floating-point numbers in the shape of the logits are probabilities
+    #[arg(long, value_name = "F")]
+    pub(crate) targets: Place,
+
+    /// What computes it
+    #[arg(long, value_name = "NAME", default_value = "kernel")]
+    pub(crate) backend: String,
+
+    /// Softmax over the classes, or a sigmoid per element
+    #[arg(long, value_enum, default_value = "cross_entropy")]
+    pub(crate) loss: Family,
+
+    /// Smoothing rate, from 0 to 1
+    #[arg(long, value_name = "E", allow_hyphen_values = true)]
+    pub(crate) label_smoothing: Option<f64>,
+
+    /// Who gets the rate: all classes, or the others than the target (binary: of the two outcomes)
+    #[arg(long, value_enum)]
+    pub(crate) convention: Option<Convention>,
+
+    /// A `config` object as in vector files, for every other option
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// One weight per class
+    #[arg(long, value_name = "F")]
+    pub(crate) class_weights: Option<Place>,
+
+    /// A target whose rows contribute nothing; may be given several times
+    #[arg(long, value_name = "I", allow_negative_numbers = true)]
+    pub(crate) ignore_index: Vec<i64>,
+
+    /// One 0 or 1 per row; 0 ignores the row
+    #[arg(long, value_name = "F")]
+    pub(crate) row_mask: Option<Place>,
+
+    /// One weight per row
+    #[arg(long, value_name = "F")]
+    pub(crate) row_weights: Option<Place>,
+
+    /// `none` gives one loss per row (binary: per logit)
+    #[arg(long, value_enum)]
+    pub(crate) reduction: Option<ReductionArg>,
+
+    /// Upstream gradient: one number, or with `--reduction none` one per loss
+    #[arg(long, value_name = "F")]
+    pub(crate) upstream: Option<Place>,
+
+    /// f32, f64, f16 or bf16; the logits' own by default
+    #[arg(long)]
+    pub(crate) dtype: Option<Dtype>,
+
+    /// The axis of the logits that the classes are on, from 0; the last by default
+    #[arg(long, value_name = "I")]
+    pub(crate) class_axis: Option<usize>,
+
+    /// Write the loss or losses there, in f64 for f64 and f32 otherwise
+    #[arg(long, value_name = "F")]
+    pub(crate) loss_out: Option<Place>,
+
+    /// Write the gradient there, in the element type of the logits
+    #[arg(long, value_name = "F")]
+    pub(crate) gradient_out: Option<Place>,
+
+    /// Print JSON and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Family {
+    CrossEntropy,
+    BinaryCrossEntropy,
+}
+
+impl From<Family> for LossFamily {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::CrossEntropy => Self::CrossEntropy,
+            Family::BinaryCrossEntropy => Self::BinaryCrossEntropy,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Convention {
+    All,
+    Others,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReductionArg {
+    None,
+    Mean,
+    Sum,
+}

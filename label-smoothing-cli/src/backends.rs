@@ -1,0 +1,110 @@
+//! Which backends there are: those built in, and those that a feature brings.
+
+use comfy_table::Table;
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use label_smoothing_conformance::{Backend, backends};
+
+use crate::error::{Error, Result};
+
+/// What `evaluate` computes with unless told otherwise: core's own, which is there whatever is built in.
+pub(crate) const DEFAULT: &str = "kernel";
+
+/// An adapter, built in or not.
+struct Adapter {
+    /// The name of its backend, of its feature and the end of its package's name.
+    name: &'static str,
+    framework: &'static str,
+    dtypes: &'static str,
+    device: &'static str,
+}
+
+const ADAPTERS: &[Adapter] = &[
+    Adapter { name: "ndarray", framework: "ndarray 0.17.2", dtypes: "f64, f32, f16, bf16", device: "cpu" },
+    Adapter { name: "candle", framework: "candle-core 0.11.1", dtypes: "f64, f32, f16, bf16", device: "cpu" },
+    Adapter { name: "burn", framework: "burn 0.22.1", dtypes: "f64, f32, f16, bf16", device: "cpu" },
+    Adapter { name: "dfdx", framework: "dfdx 0.13.0", dtypes: "f64, f32", device: "cpu" },
+    Adapter { name: "tch", framework: "tch 0.26.0", dtypes: "f64, f32, f16, bf16", device: "cpu" },
+];
+
+type Backends = Vec<Box<dyn Backend>>;
+
+/// The backends of these names, each once and in the order of the report; all that are built in where none is named.
+pub(crate) fn choose(names: &[String]) -> Result<Backends> {
+    let built_in = backends::all();
+    if let Some(missing) = names.iter().find(|name| !built_in.iter().any(|backend| backend.name() == **name)) {
+        return Err(not_built_in(missing, &built_in));
+    }
+    Ok(built_in.into_iter().filter(|backend| names.is_empty() || names.contains(&backend.name())).collect())
+}
+
+/// The backend of this name.
+pub(crate) fn choose_one(name: &str) -> Result<Box<dyn Backend>> {
+    let mut built_in = backends::all();
+    match built_in.iter().position(|backend| backend.name() == name) {
+        Some(index) => Ok(built_in.swap_remove(index)),
+        None => Err(not_built_in(name, &built_in)),
+    }
+}
+
+fn not_built_in(name: &str, built_in: &Backends) -> Error {
+    if let Some(Adapter { name: feature, .. }) = adapter_of(name) {
+        return Error::new(format_args!("backend {name} is not built in: build the command with --features {feature}"));
+    }
+    let names: Vec<String> = built_in.iter().map(|backend| backend.name()).collect();
+    Error::new(format_args!("there is no backend {name}; built in are {}", names.join(", ")))
+}
+
+/// An adapter has backends of its name and, for its other paths, of its name with a suffix: `candle-composed`.
+fn adapter_of(backend: &str) -> Option<&'static Adapter> {
+    let name = backend.split('-').next();
+    ADAPTERS.iter().find(|adapter| Some(adapter.name) == name)
+}
+
+/// `backends`: the table.
+pub(crate) fn table() -> String {
+    let built_in = backends::all();
+    let mut table = Table::new();
+    table.load_style(UTF8_BORDERS_ONLY);
+    table.set_header(["backend", "framework", "element types", "device", "in your project", "in this command"]);
+    for backend in &built_in {
+        let name = backend.name();
+        let dtypes: Vec<&str> = backend.dtypes().iter().map(|dtype| dtype.name()).collect();
+        let package = adapter_of(&name).map_or("core", |adapter| adapter.name);
+        let add = format!("cargo add label-smoothing-{package}");
+        table.add_row([name, backend.framework(), dtypes.join(", "), backend.device(), add, "built in".to_owned()]);
+    }
+    let is_built_in = |adapter: &&Adapter| built_in.iter().any(|backend| backend.name() == adapter.name);
+    for adapter in ADAPTERS.iter().filter(|adapter| !is_built_in(adapter)) {
+        let Adapter { name, framework, dtypes, device } = *adapter;
+        let add = format!("cargo add label-smoothing-{name}");
+        table.add_row([name, framework, dtypes, device, &add, &format!("--features {name}")]);
+    }
+    format!("{table}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ADAPTERS, backends};
+
+    /// What is said of adapters that are not built in is what they say themselves when they are.
+    #[test]
+    fn adapters_are_what_their_backends_say() {
+        for backend in backends::all() {
+            let Some(adapter) = ADAPTERS.iter().find(|adapter| adapter.name == backend.name()) else { continue };
+            let dtypes: Vec<&str> = backend.dtypes().iter().map(|dtype| dtype.name()).collect();
+            let said = (adapter.framework, adapter.dtypes, adapter.device);
+            assert_eq!(said, (&*backend.framework(), &*dtypes.join(", "), &*backend.device()));
+        }
+    }
+
+    #[test]
+    fn adapters_are_those_of_the_workspace() {
+        let manifest = include_str!("../../Cargo.toml");
+        for adapter in ADAPTERS {
+            let (framework, version) = adapter.framework.split_once(' ').unwrap();
+            let line = manifest.lines().find(|line| line.starts_with(&format!("{framework} = "))).unwrap();
+            assert!(line.contains(&format!("\"{version}\"")), "{framework} {version}: {line}");
+            assert!(manifest.contains(&format!("label-smoothing-{} = ", adapter.name)), "{}", adapter.name);
+        }
+    }
+}
