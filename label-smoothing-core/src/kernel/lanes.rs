@@ -20,7 +20,7 @@ pub trait Float: SimdFloatElement + Element<Wide = Self> {
     /// 64 bytes of them.
     type Vector<S: Simd>: SimdFloat<S, Element = Self>;
 
-    /// How many vectors hold [`LANES`] columns.
+    /// How many vectors hold 32 columns.
     const PARTS: usize;
 
     /// The elements of one vector.

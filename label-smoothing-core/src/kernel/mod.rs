@@ -1,4 +1,65 @@
 //! The fast path: loss and gradient in one go over the caller's memory.
+//!
+//! No `N x K` target is built, and nothing of that size is allocated. The bits of a row depend on its logits, its target
+//! and the configuration only: not on the instruction set, the number of threads, the layout of the memory or the other
+//! rows. What follows is the arithmetic, for whoever wants the same bits elsewhere; every operation is an IEEE 754
+//! operation, rounded to nearest, and `fma` has one rounding.
+//!
+//! # Types
+//!
+//! Rows of `f64` are computed in `f64`, all others in `f32`: call it `W`. `f16` and `bf16` are widened exactly.
+//!
+//! # A row of the softmax family
+//!
+//! 1. `max` is the largest logit and `m` its first column. A row with a NaN or `+inf`, or of nothing but `-inf`, has a loss
+//!    and a gradient of NaN; nothing else of what follows is done for it.
+//! 2. In `W`: `t_c = z_c - max` and `e_c = exp(t_c)`.
+//! 3. **Sums over columns.** Column `c` belongs to block `c / 1024` and lane `c % 32`. Lanes start a block at +0 and add
+//!    their columns in ascending order in `W`. At the end of a block they are widened to `f64` and joined by halves: lane `l`
+//!    with `l + 16`, then with `l + 8`, `l + 4`, `l + 2`, `l + 1`. Blocks are added in ascending order in `f64`, starting at
+//!    +0. `S_o` is this sum of `e_c` over all columns but `m`; `T` is that of `t_c` over all columns but the hole (below).
+//! 4. In `f64`: `S = 1 + S_o`, `lse' = log1p(S_o)`, `lse = max + lse'`.
+//!
+//! **Spread rows** are rows of index or mixed targets with smoothing `none`, `uniform`, `uniform_others` or
+//! `uniform_per_class`, without excluded or restricted classes, and without class weights unless these weigh whole rows
+//! or there is no smoothing. Their coefficients are a spread `b` on each class, and a hard mass `h_1`, `h_2` on top of it
+//! at the target's classes `y_1`, `y_2`; with `uniform_others`, `y_1` is the hole, which has no share of the spread. In `f64`, with `n` the
+//! number of classes that share the spread: `A = (h_1 + h_2) + b n`, and `R`, the sum without column `m`, likewise with
+//! `m` left out of `h` and `n`; `D = (h_1 t_1 + h_2 t_2) + b T`, the `t_i` in `f64` from the widened logits.
+//!
+//! **All other rows** have coefficients `a_c` formed in `f64`, class by class. `A`, `R` and `D = sum a_c t_c` (`t_c` in
+//! `f64`) are sums in `f64` of another order: 64 columns at a time in 8 lanes, joined by halves as above, and a balanced
+//! binary tree over these.
+//!
+//! In both, a term whose mass is 0 is left out, not multiplied. Then, in `f64`:
+//!
+//! ```text
+//! L   = ((A lse' - D) + z lse^2) - offset                 z: z_loss times the row's weight; offset: the entropy taken off
+//! B   = A + 2 z lse
+//! g_m = (S_o > 1 ? A / S - a_m : R - A (S_o / S)) + 2 z lse / S
+//! ```
+//!
+//! # The gradient
+//!
+//! `f` is 1 over the denominator of a mean, in `f64`, and 1 for a sum or unreduced losses. `G_m` is `f g_m` rounded to `W`;
+//! at the classes of a spread row's target, `G_y` is `f (B (e_y / S) - a_y)` in `f64`, rounded to `W`; everywhere else
+//! `G_k = fma(e_k, P, -c_k)` in `W`, with `P = f B / S` and `c_k = f a_k` formed in `f64` and rounded to `W`. What is written is
+//! `upstream * G`, rounded to `W` and then to the type of the gradient.
+//!
+//! # The binary family
+//!
+//! In `f64` for every type: `e = exp(-|z|)`, `l = log1p(e)`, `softplus(x) = max(x, 0) + l`, `s(|z|) = 1 / (1 + e)`,
+//! `s(-|z|) = e / (1 + e)`, and the formula as it stands; the gradient times `f` is rounded to `W`, then as above. The sum
+//! over a row's classes is that of the coefficients above.
+//!
+//! # The batch
+//!
+//! Row losses are added in `f64` by a balanced binary tree over the row's index whose nodes are aligned powers of two.
+//!
+//! # Exponential and logarithm
+//!
+//! Own polynomials: `exp` in `f32` (0.9 ulp), `exp`, `log` and `log1p` in `f64` (below 1 ulp). Their coefficients and the order
+//! of their operations stand in the functions of the private module `math`, which is 200 lines of straight arithmetic.
 
 mod batch;
 mod binary;

@@ -1,0 +1,141 @@
+//! The kernel's public functions against each other: the same bits whichever way one asks.
+
+use label_smoothing_core::{Array, Config, Element, Error, Problem, Smoothing, Targets, bf16, f16, kernel};
+
+const ROWS: usize = 37;
+const CLASSES: usize = 45;
+
+fn config() -> Config {
+    Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.1 }).ignore_index([-1]).build().unwrap()
+}
+
+/// Logits and targets without a pattern that a wrong index would keep.
+fn batch<T: Element>(rows: usize, classes: usize) -> (Vec<T>, Vec<i64>) {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / f64::from(1 << 24)
+    };
+    let logits = (0..rows * classes).map(|_| T::from_f64(next() * 20.0 - 10.0)).collect();
+    let targets = (0..rows).map(|row| if row % 5 == 3 { -1 } else { (next() * classes as f64) as i64 }).collect();
+    (logits, targets)
+}
+
+fn problem<'a, T: Element>(config: &'a Config, targets: &'a [i64], classes: usize) -> Problem<'a, T> {
+    let shape = [targets.len(), classes];
+    Problem::new(config, &shape, Targets::indices(Array::new([targets.len()], targets))).unwrap()
+}
+
+fn every_way_gives_the_same_bits<T: Element>() {
+    let config = config();
+    let (logits, targets) = batch::<T>(ROWS, CLASSES);
+    let problem = problem::<T>(&config, &targets, CLASSES);
+    let (one, two) = (T::Wide::from_f64(1.0), T::Wide::from_f64(2.0));
+
+    let value = kernel::loss(&problem, &logits).unwrap();
+    let mut gradient = vec![T::default(); logits.len()];
+    assert_eq!(kernel::loss_and_gradient(&problem, &logits, one, &mut gradient).unwrap(), value);
+    let mut in_place = logits.clone();
+    assert_eq!(kernel::loss_and_gradient_in_place(&problem, &mut in_place, one).unwrap(), value);
+    assert_eq!(in_place, gradient);
+
+    // The wide gradient is what the narrow one is rounded from, and an upstream gradient of 2 is exact.
+    let mut wide = vec![T::Wide::default(); logits.len()];
+    kernel::loss_and_gradient(&problem, &logits, one, &mut wide).unwrap();
+    assert_eq!(wide.iter().map(|&g| T::narrow(g)).collect::<Vec<_>>(), gradient);
+    let mut twice = vec![T::Wide::default(); logits.len()];
+    kernel::loss_and_gradient(&problem, &logits, two, &mut twice).unwrap();
+    assert!(wide.iter().zip(&twice).all(|(g, twice)| twice.to_f64() == 2.0 * g.to_f64()));
+
+    let mut losses = vec![one; ROWS];
+    let parts = kernel::row_losses(&problem, &logits, &mut losses).unwrap();
+    assert_eq!(parts, value.parts);
+    assert!(losses.iter().zip(&targets).all(|(loss, &target)| (loss.to_f64() == 0.0) == (target == -1)));
+    let mut same_losses = vec![T::Wide::default(); ROWS];
+    let upstream = vec![one; ROWS];
+    kernel::row_losses_and_gradient(&problem, &logits, &upstream, &mut same_losses, &mut wide).unwrap();
+    assert_eq!(same_losses, losses);
+}
+
+#[test]
+fn every_element_type_gives_the_same_bits_every_way() {
+    every_way_gives_the_same_bits::<f32>();
+    every_way_gives_the_same_bits::<f64>();
+    every_way_gives_the_same_bits::<f16>();
+    every_way_gives_the_same_bits::<bf16>();
+}
+
+#[test]
+fn aligned_parts_of_a_batch_add_up_to_the_whole_to_the_bit() {
+    let config = config();
+    let (logits, targets) = batch::<f32>(64, 10);
+    let parts = |rows: std::ops::Range<usize>| {
+        let problem = problem::<f32>(&config, &targets[rows.clone()], 10);
+        kernel::loss(&problem, &logits[rows.start * 10..rows.end * 10]).unwrap().parts
+    };
+    assert_eq!((parts(0..16) + parts(16..32)) + parts(32..64), parts(0..64));
+}
+
+#[test]
+fn a_row_does_not_know_its_batch() {
+    let config = config();
+    for classes in [10, 45] {
+        let (logits, targets) = batch::<f32>(ROWS, classes);
+        let mut all = vec![0.0; ROWS];
+        kernel::row_losses(&problem::<f32>(&config, &targets, classes), &logits, &mut all).unwrap();
+        for row in 0..ROWS {
+            let mut alone = [0.0];
+            let problem = problem::<f32>(&config, &targets[row..=row], classes);
+            kernel::row_losses(&problem, &logits[row * classes..(row + 1) * classes], &mut alone).unwrap();
+            assert_eq!(alone[0].to_bits(), all[row].to_bits(), "row {row} of {classes} classes");
+        }
+    }
+}
+
+/// Big enough that the batch is cut, with rows of both regimes.
+#[cfg(feature = "parallel")]
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let config = config();
+    for (rows, classes) in [(50_000, 10), (700, 1000)] {
+        let (logits, targets) = batch::<f32>(rows, classes);
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut gradient = vec![0.0_f32; logits.len()];
+            let problem = problem::<f32>(&config, &targets, classes);
+            let loss = pool.install(|| kernel::loss_and_gradient(&problem, &logits, 1.0, &mut gradient).unwrap());
+            (loss, gradient)
+        };
+        let one = run(1);
+        for threads in [2, 3, 8] {
+            let many = run(threads);
+            assert_eq!(one.0, many.0, "{threads} threads");
+            assert!(one.1.iter().zip(&many.1).all(|(a, b)| a.to_bits() == b.to_bits()), "{threads} threads");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_written_when_a_buffer_is_refused() {
+    let config = config();
+    let (mut logits, targets) = batch::<f32>(ROWS, CLASSES);
+    let problem = problem::<f32>(&config, &targets, CLASSES);
+    let mut short = vec![7.0_f32; logits.len() - 1];
+    let refused = kernel::loss_and_gradient(&problem, &logits, 1.0, &mut short).unwrap_err();
+    assert_eq!(refused.to_string(), "gradient has 1664 elements, but 1665 are needed");
+    assert!(short.iter().all(|&g| g == 7.0));
+
+    logits.pop();
+    let before = logits.clone();
+    let refused = kernel::loss_and_gradient_in_place(&problem, &mut logits, 1.0).unwrap_err();
+    assert!(matches!(refused, Error::BufferLength { name: "logits", found: 1664, expected: 1665 }), "{refused}");
+    assert_eq!(logits, before);
+}
+
+#[test]
+fn shapes_beyond_the_address_space_are_refused() {
+    let config = Config::cross_entropy().build().unwrap();
+    let targets = || Targets::<f32>::indices(Array::new([usize::MAX / 2], Vec::<i64>::new()));
+    let refused = Problem::new(&config, &[usize::MAX / 2, 3], targets()).unwrap_err();
+    assert!(matches!(refused, Error::BufferLength { name: "logits", expected: usize::MAX, .. }), "{refused}");
+}
