@@ -17,7 +17,7 @@ impl Spread {
     /// For the reduced loss: the one upstream gradient goes to all rows, but to none of a mean over nothing.
     pub(crate) fn of_reduced<P: Element>(problem: &Problem<P>) -> Self {
         let spread = Self::of_rows(problem);
-        let ignored = if problem.gradient_factor() == 0.0 { (0..spread.factors).collect() } else { spread.ignored };
+        let ignored = if problem.gradient_divisor().is_none() { (0..spread.factors).collect() } else { spread.ignored };
         Self { ignored, ..spread }
     }
 
