@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::Error;
 use crate::memory::{Stored, slice};
-use crate::tensor::{check_dense, dims, dtype, to_host};
+use crate::tensor::{FLOATS, check_dense, dims, dtype, to_host};
 
 /// What can be a target: an integer tensor (class indices), or [`Probabilities`], [`Mixed`], [`Masked`] and
 /// [`Weighted`] around tensors, nested in any order.
@@ -107,7 +107,7 @@ fn floats(name: &'static str, tensor: &Tensor, device: Device) -> Result<Array<'
 fn check_float(name: &'static str, tensor: &Tensor, device: Device) -> Result<Kind, Error> {
     match check(name, tensor, device)? {
         kind @ (Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16) => Ok(kind),
-        kind => Err(dtype(name, &format!("{kind:?}"), "Float, Double, Half or BFloat16")),
+        kind => Err(dtype(name, &format!("{kind:?}"), FLOATS)),
     }
 }
 

@@ -1,13 +1,13 @@
 //! What this crate asks of tensors, with tch's panics kept out of the way.
 
 use label_smoothing_core as core;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::Error;
 use crate::memory::{Stored, slice};
 
-/// The element types of logits, in words.
-const LOGITS: &str = "Float, Double, Half or BFloat16";
+/// The floating-point kinds that are taken, in words.
+pub(crate) const FLOATS: &str = "Float, Double, Half or BFloat16";
 
 /// Refuses tensors that are not dense: their sizes, strides or data make tch panic.
 pub(crate) fn check_dense(name: &'static str, tensor: &Tensor) -> Result<Kind, Error> {
@@ -15,19 +15,18 @@ pub(crate) fn check_dense(name: &'static str, tensor: &Tensor) -> Result<Kind, E
         return Err(dtype(name, "undefined", "dense tensors with values"));
     }
     let kind = tensor.f_kind()?;
-    // An operation that strided tensors have and no other layout has.
-    let probe = match tensor.f_as_strided([0], [1], None) {
-        Ok(probe) => probe,
-        Err(error) => {
-            let Some(layout) = layout(tensor) else { return Err(error.into()) };
-            return Err(dtype(name, layout, "dense (strided)"));
-        }
-    };
-    if tensor.device() != Device::Cpu {
-        // tch takes devices that it does not know for MPS. A meta tensor is one of them, and cannot be copied.
-        let _ = probe.f_to_device(Device::Cpu)?;
+    match nothing_of(tensor) {
+        Ok(_) => Ok(kind),
+        Err(error) => match layout(tensor) {
+            Some(layout) => Err(dtype(name, layout, "dense (strided)")),
+            None => Err(error.into()),
+        },
     }
-    Ok(kind)
+}
+
+/// An empty view, which strided tensors have and those of no other layout.
+fn nothing_of(tensor: &Tensor) -> Result<Tensor, TchError> {
+    tensor.f_as_strided([0], [1], None)
 }
 
 /// What a tensor is that is not strided, as far as tch can tell.
@@ -45,13 +44,17 @@ fn layout(tensor: &Tensor) -> Option<&'static str> {
     }
 }
 
-/// Refuses logits that are not dense floating-point tensors.
+/// Refuses logits that are not dense floating-point tensors with values.
 pub(crate) fn check_logits(logits: &Tensor) -> Result<Kind, Error> {
     let kind = check_dense("the logits", logits)?;
-    match kind {
-        Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16 => Ok(kind),
-        _ => Err(dtype("the logits", &format!("{kind:?}"), LOGITS)),
+    if !matches!(kind, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16) {
+        return Err(dtype("the logits", &format!("{kind:?}"), FLOATS));
     }
+    if logits.device() != Device::Cpu {
+        // tch takes devices that it does not know for MPS. A meta tensor's is one of them: it cannot be copied.
+        let _ = nothing_of(logits)?.f_to_device(Device::Cpu)?;
+    }
+    Ok(kind)
 }
 
 pub(crate) fn dtype(name: &'static str, found: &str, supported: &'static str) -> Error {

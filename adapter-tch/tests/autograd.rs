@@ -147,6 +147,21 @@ fn three_times_the_loss_and_another_loss_add_up() {
     assert_close("3 loss + other", &read(&logits.grad()), &exact, 1e-6);
 }
 
+/// An operation in place works on the result as on any other.
+#[test]
+fn a_loss_can_be_scaled_in_place() {
+    let z = elements::<f32>(6, 30);
+    let (criterion, targets) = (SmoothedCrossEntropy::new(0.1).unwrap(), [2_i64, 0]);
+    let logits = leaf(&[2, 3], &z);
+    let mut loss = criterion.loss(&logits, &Tensor::from_slice(&targets)).unwrap();
+    let value = read(&loss)[0];
+    let _ = loss.multiply_scalar_(0.5);
+    assert_eq!(read(&loss), [0.5 * value]);
+    let own = kernel_gradient(criterion.config(), &targets, &[2, 3], &z);
+    let expected: Vec<f64> = own.iter().map(|g| 0.5 * f64::from(*g)).collect();
+    assert_eq!(bits(&read(&gradient(&loss, &logits))), bits(&expected));
+}
+
 /// As with libtorch's own loss: the graph is gone after `backward`, unless it is kept.
 #[test]
 fn backward_twice_is_refused_by_libtorch_unless_the_graph_is_kept() {

@@ -154,15 +154,32 @@ fn tensors_that_are_not_dense() {
         (dense.to_mkldnn(), ErrorKind::UnsupportedDtype, "MKL-DNN"),
         (nested, ErrorKind::Framework, "Nested"),
         (Tensor::new(), ErrorKind::UnsupportedDtype, "undefined"),
-        (meta(&[2, 3]), ErrorKind::Framework, "meta"),
     ];
     for (other, kind, word) in &all {
         assert_refused(&refused(other, &classes), *kind, &[word]);
         assert_refused(&refused(&dense, Probabilities(other)), *kind, &[word]);
     }
+    assert_refused(&refused(&meta(&[2, 3]), &classes), ErrorKind::Framework, &["meta"]);
     let sparse_mask = Tensor::from_slice(&[true, false]).to_sparse_sparse_dim(1);
     let masked = Masked { targets: &classes, mask: &sparse_mask };
     assert_refused(&refused(&dense, masked), ErrorKind::UnsupportedDtype, &["row mask", "sparse"]);
+}
+
+/// A meta tensor is on a device of its own, which tch takes for MPS.
+#[test]
+fn tensors_on_different_devices() {
+    let (classes, elsewhere) = (Tensor::from_slice(&[0_i64, 1]), meta(&[2]));
+    let all = [
+        (refused(&logits(), &elsewhere), "the targets"),
+        (refused(&logits(), Probabilities(&elsewhere)), "the target probabilities"),
+        (refused(&logits(), Mixed { first: &classes, second: &classes, lambda: &elsewhere }), "lambda"),
+        (refused(&logits(), Masked { targets: &classes, mask: &elsewhere }), "the row mask"),
+        (refused(&logits(), Weighted { targets: &classes, row_weights: &elsewhere }), "the row weights"),
+    ];
+    for (error, name) in all {
+        assert!(matches!(error, Error::Device { .. }), "{error}");
+        assert_refused(&error, ErrorKind::Framework, &[name, "Mps", "the logits are on Cpu"]);
+    }
 }
 
 /// A tensor of zeros for which libtorch holds no memory. The composed loss takes it, as any operation of libtorch does.

@@ -5,7 +5,7 @@ mod common;
 use common::{elements, read, sizes, tensor};
 use label_smoothing_core::{Array, Problem, Targets, kernel};
 use label_smoothing_tch::tch::nn::{self, Module, OptimizerConfig};
-use label_smoothing_tch::tch::{Device, Tensor};
+use label_smoothing_tch::tch::{Device, Tensor, no_grad_guard};
 use label_smoothing_tch::{SmoothedCrossEntropy, SmoothedLoss};
 
 const ROWS: usize = 16;
@@ -63,7 +63,10 @@ fn in_libtorch(criterion: &SmoothedCrossEntropy) -> Vec<f64> {
     let config = nn::LinearConfig { ws_init: nn::Init::Const(0.0), bs_init: None, bias: false };
     let mut layer = nn::linear(variables.root(), sizes(&[INPUTS])[0], sizes(&[CLASSES])[0], config);
     let weight = tensor(&[INPUTS, CLASSES], &first_weights());
-    label_smoothing_tch::tch::no_grad(|| layer.ws.copy_(&weight.tr()));
+    {
+        let _guard = no_grad_guard();
+        layer.ws.copy_(&weight.tr());
+    }
     let mut optimizer = nn::Sgd::default().build(&variables, f64::from(RATE)).unwrap();
     let step = |_| {
         let loss = criterion.loss(&layer.forward(&x), &classes).unwrap();
