@@ -15,6 +15,12 @@ Without a subcommand, `conformance` is run.
 
 Exit status: 0 when all is well, 1 when a check fails, 2 when the call or a file is at fault.";
 
+const AFTER_EVALUATE: &str = "\
+Each F is FILE.npy, FILE.safetensors, or FILE.safetensors:NAME where the file holds several tensors.
+
+Options on the command line take precedence over those in --config. Logits and target probabilities are rounded to --dtype,
+row weights and upstream gradients to f64 for f64 and to f32 otherwise.";
+
 #[derive(Debug, Parser)]
 #[command(name = "label-smoothing", version, about = ABOUT, after_help = AFTER, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -67,11 +73,8 @@ pub(crate) struct CheckArgs {
     pub(crate) json: Option<PathBuf>,
 }
 
-/// Every F is FILE.npy, FILE.safetensors, or FILE.safetensors:NAME where the file holds several tensors.
-///
-/// Options given here take precedence over those in --config. Tensors (logits, target probabilities) are computed in
-/// --dtype, row weights and upstream gradients in f64 for f64 and f32 otherwise; values are rounded to these types.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_EVALUATE)]
 pub(crate) struct EvaluateArgs {
     /// Logits, of any rank from 1
     #[arg(long, value_name = "F")]

@@ -11,7 +11,9 @@ use crate::error::{Error, Result};
 /// A complete file beside its place, which takes its name when it is published and vanishes when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Staged {
+    /// As it was given, for messages.
     path: PathBuf,
+    resolved: PathBuf,
     file: NamedTempFile,
 }
 
@@ -21,10 +23,9 @@ impl Staged {
         path: &Path,
         fill: impl FnOnce(&mut BufWriter<&NamedTempFile>) -> io::Result<()>,
     ) -> Result<Self> {
-        // A link stays, and what it points to is replaced.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let resolved = resolved(path);
         let stage = || {
-            let file = beside(&path)?;
+            let file = beside(&resolved)?;
             let mut writer = BufWriter::with_capacity(1 << 18, &file);
             fill(&mut writer)?;
             writer.flush()?;
@@ -32,16 +33,22 @@ impl Staged {
             Ok(file)
         };
         match stage() {
-            Ok(file) => Ok(Self { path, file }),
-            Err(error) => Err(cannot_write(&path, &error)),
+            Ok(file) => Ok(Self { path: path.to_owned(), resolved, file }),
+            Err(error) => Err(cannot_write(path, &error)),
         }
     }
 
     /// Gives the file its name, in place of any that had it.
     pub(crate) fn publish(self) -> Result<()> {
-        let Self { path, file } = self;
-        file.persist(&path).map(drop).map_err(|error| cannot_write(&path, &error.error))
+        let Self { path, resolved, file } = self;
+        file.persist(&resolved).map(drop).map_err(|error| cannot_write(&path, &error.error))
     }
+}
+
+/// The file that a path leads to, whichever way it is written. A link stays, and what it points to is replaced.
+pub(crate) fn resolved(path: &Path) -> PathBuf {
+    let in_folder = || Some(fs::canonicalize(folder_of(path)).ok()?.join(path.file_name()?));
+    fs::canonicalize(path).ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
 }
 
 /// Refuses, before long work, a path that cannot be written to.
@@ -73,7 +80,10 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.prefix(".label-smoothing-").tempfile_in(folder_of(path))
+    builder.prefix(".label-smoothing-").tempfile_in(folder_of(path)).map_err(|error| {
+        // Without the path of the temporary file, which tempfile adds.
+        io::Error::from(error.kind())
+    })
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -262,15 +262,33 @@ fn outputs_that_cannot_be_written() {
     refuses(&["--loss-out", &path("l.npy"), "--gradient-out", &path("taken.npy")], &["taken.npy", "is a directory"]);
     refuses(&["--loss-out", &path("l.npy"), "--gradient-out", &path("no/g.npy")], &["g.npy", "no folder"]);
     refuses(&["--loss-out", &path("x.safetensors:a"), "--gradient-out", &path("x.safetensors:b")], &["x.safetensors"]);
+    refuses(&["--loss-out", &path("x.npy"), "--gradient-out", &path("./x.npy")], &["x.npy"]);
     refuses(&["--dtype", "bf16", "--gradient-out", &path("g.npy")], &["g.npy", "bf16"]);
     refuses(&["--gradient-out", &path("g.bin")], &["g.bin", "--gradient-out"]);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_leaves_nothing_behind() {
-    // The temporary file is written beside its place, and /proc takes no files.
-    let arguments = digits(&["--gradient-out", "/proc/self/g.npy"]);
-    let line = refuse(&arguments);
+fn a_folder_that_takes_no_files() {
+    let line = refuse(&digits(&["--gradient-out", "/proc/self/g.npy"]));
     assert!(line.contains("/proc/self/g.npy") && line.contains("cannot be written"), "{line}");
+    assert!(!line.contains(".label-smoothing-"), "{line}");
+}
+
+/// A limit on the size of files fails in the middle of a write, as a full disk does.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_nothing_behind() {
+    let folder = Folder::new();
+    for gradient in ["g.npy", "g.safetensors"] {
+        let gradient = folder.path(gradient);
+        let arguments = digits(&["--loss-out", &folder.path("l.npy"), "--gradient-out", &gradient]);
+        let mut limited = std::process::Command::new("sh");
+        limited.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_label-smoothing")]);
+        let output = limited.args(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let line = common::stderr(&output);
+        assert!(line.contains(&gradient) && line.contains("cannot be written") && line.lines().count() == 1, "{line}");
+        assert_eq!(folder.names(), [""; 0]);
+    }
 }

@@ -220,6 +220,18 @@ fn the_class_axis_is_where_it_is_said_to_be() {
 }
 
 #[test]
+fn one_row_needs_no_axis_for_rows() {
+    let folder = Folder::new();
+    let logits = folder.file("logits.npy", npy("<f8", false, "(3,)", &f64s(&[1.0, 4.0, 2.0])));
+    let target = folder.file("target.npy", npy("<i8", false, "()", &i64s(&[1])));
+    let lse = (1f64.exp() + 2f64.exp() + 4f64.exp()).ln();
+    for reduction in ["mean", "none"] {
+        let report = json(&["evaluate", "--logits", &logits, "--targets", &target, "--json", "--reduction", reduction]);
+        close(if reduction == "none" { &report["loss"][0] } else { &report["loss"] }, lse - 4.0, 1e-14);
+    }
+}
+
+#[test]
 fn what_is_not_finite_is_a_string_in_json() {
     let folder = Folder::new();
     let row = |values: &[f64]| folder.file("logits.npy", npy("<f8", false, "(1, 2)", &f64s(values)));

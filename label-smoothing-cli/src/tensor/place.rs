@@ -80,7 +80,7 @@ impl Place {
 
     /// Whether both are the same file, so that one would replace the other.
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
-        self.path == other.path
+        staged::resolved(&self.path) == staged::resolved(&other.path)
     }
 
     /// Refuses, before any work is done, what cannot be written.
