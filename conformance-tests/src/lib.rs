@@ -11,6 +11,8 @@ mod input;
 mod judge;
 mod laws;
 mod markdown;
+#[cfg(test)]
+mod negative_controls;
 mod refusals;
 mod report;
 mod run;

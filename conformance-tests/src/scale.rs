@@ -156,3 +156,81 @@ fn sigmoid(row: &Row, config: &Config) -> RowScales {
         gradient: elements().map(|(class, (_, w))| place(class, w * TERMS_OF_A_BINARY_GRADIENT)).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use label_smoothing_core::{ClassWeighting, Config, ConfigBuilder, LossFamily, Smoothing};
+
+    use super::{Place, Scales};
+    use crate::input::{CaseInput, Dense, TargetInput};
+
+    fn scales(config: ConfigBuilder, z: &[f64], target: i64) -> Scales {
+        let targets = TargetInput::Indices(Dense::new([1], [target]));
+        Scales::new(&CaseInput::new(LossFamily::CrossEntropy, config, Dense::new([1, z.len()], z), targets)).unwrap()
+    }
+
+    fn near(actual: &Place, scale: f64) {
+        assert!((actual.scale - scale).abs() <= 1e-12 * scale, "{actual:?} for {scale}");
+    }
+
+    /// Two classes with a lead of log 3: p = 3/4 and 1/4, lse' = log 4/3.
+    #[test]
+    fn the_scale_is_that_of_the_design() {
+        let (lead, lse) = (3.0_f64.ln(), (4.0_f64 / 3.0).ln());
+        let config = Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.5 }).class_weights([2.0, 8.0]);
+        // a = [2 * 0.75, 8 * 0.25]
+        let denominator = 2.0; // the target's weight
+        let scales = scales(config, &[lead, 0.0], 0);
+        let (r0, r1) = (lse + 1.0, lead + lse + 1.0);
+        near(&scales.loss[0], (1.5 * r0 + 2.0 * r1) / denominator);
+        near(&scales.gradient[0], (3.5 * 0.75 * r0 + 1.5) / denominator);
+        near(&scales.gradient[1], (3.5 * 0.25 * r1 + 2.0) / denominator);
+    }
+
+    #[test]
+    fn z_loss_and_weighting_enter() {
+        let lse = 2.0_f64.ln();
+        let config =
+            Config::cross_entropy().class_weights([3.0, 5.0]).z_loss(0.5).class_weighting(ClassWeighting::ByTarget);
+        let scales = scales(config, &[0.0, 0.0], 1);
+        near(&scales.loss[0], (5.0 * (lse + 1.0) + 0.5 * lse * lse) / 5.0);
+        near(&scales.gradient[0], (5.0 + lse) * 0.5 * (lse + 1.0) / 5.0);
+    }
+
+    #[test]
+    fn at_minus_infinity_only_the_mass_counts() {
+        let scales = scales(Config::cross_entropy(), &[0.0, f64::NEG_INFINITY], 1);
+        assert_eq!((scales.loss[0].scale, scales.gradient[1].scale), (1.0, 1.0));
+        near(&scales.gradient[0], 1.0);
+    }
+
+    #[test]
+    fn only_rows_that_count_have_a_scale() {
+        let config = Config::cross_entropy().ignore_index([-1]);
+        let scales = scales(config, &[0.0, 0.0], -1);
+        assert!(scales.loss[0].is_zero && scales.gradient.iter().all(|place| place.is_zero));
+    }
+
+    #[test]
+    fn the_lead_is_seen_without_smoothing_only() {
+        let lead = |config: ConfigBuilder, target| scales(config, &[20.0, 1.0], target).loss[0].gap;
+        assert_eq!(lead(Config::cross_entropy(), 0), Some(19.0));
+        assert_eq!(lead(Config::cross_entropy(), 1), None);
+        assert_eq!(lead(Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.1 }), 0), None);
+        assert_eq!(lead(Config::cross_entropy().z_loss(0.1), 0), None);
+    }
+
+    #[test]
+    fn a_binary_element_is_scaled_by_its_logit() {
+        let config = Config::binary_cross_entropy().class_weights([3.0, 1.0]);
+        let targets = TargetInput::Indices(Dense::new([1], [0]));
+        let mut input =
+            CaseInput::new(LossFamily::BinaryCrossEntropy, config, Dense::new([1, 2], [-7.0, -4.0]), targets);
+        input.row_losses = true;
+        input.upstream = Some(vec![1.0, -0.5]);
+        let scales = Scales::new(&input).unwrap();
+        assert_eq!((scales.loss[0].scale, scales.loss[1].scale), (27.0, 6.0));
+        assert_eq!((scales.gradient[0].scale, scales.gradient[1].scale), (6.0, 1.0));
+        assert_eq!((scales.loss[0].gap, scales.loss[1].gap), (None, Some(4.0)));
+    }
+}

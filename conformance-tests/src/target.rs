@@ -1,16 +1,10 @@
 //! The question seen as rows with smoothed targets: the kit's own arithmetic in `f64`, apart from core's.
 
 use label_smoothing_core::{
-    ClassWeighting, Config, Denominator, Error, LossFamily, NonFiniteLogits, Reduction, Smoothing,
+    ClassWeighting, Config, Denominator, Error, LossFamily, NonFiniteLogits, Problem, Reduction, Smoothing,
 };
 
 use crate::input::{CaseInput, TargetInput};
-
-/// The value at a place; NaN where there is none, which no tolerance survives. Questions whose lists are too short are
-/// refused by every right backend, so this is only met when judging a wrong one.
-fn at(values: &[f64], place: usize) -> f64 {
-    values.get(place).copied().unwrap_or(f64::NAN)
-}
 
 /// A question whose answer is a number.
 #[derive(Debug)]
@@ -41,17 +35,12 @@ pub(crate) struct Row {
 impl<'a> Batch<'a> {
     /// # Errors
     ///
-    /// A configuration that cannot be built, and logits without the class axis.
+    /// An input that has no loss, by the check that all adapters share. Whatever passes it can be looked up below.
     pub(crate) fn new(input: &'a CaseInput) -> Result<Self, Error> {
         let config = input.config()?;
-        let shape = &input.logits.shape;
-        let rank = shape.len();
-        let axis = config.class_axis().or(rank.checked_sub(1));
-        let Some(axis) = axis.filter(|&axis| axis < rank) else {
-            return Err(Error::ClassAxis { rank, axis: config.class_axis() });
-        };
-        let rows = shape.iter().enumerate().filter(|&(at, _)| at != axis).map(|(_, length)| length).product();
-        Ok(Self { input, config, classes: shape[axis], rows, inner: shape[axis + 1..].iter().product() })
+        let problem = Problem::new(&config, &input.logits.shape, input.core_targets::<f64>())?;
+        let (classes, rows, inner) = (problem.shape().classes(), problem.shape().rows(), problem.shape().inner());
+        Ok(Self { input, config, classes, rows, inner })
     }
 
     /// The place of a row's class among the logits.
@@ -92,11 +81,9 @@ impl<'a> Batch<'a> {
     }
 
     fn is_counted(&self, row: usize) -> bool {
-        let masked = self.input.row_mask.as_ref().is_some_and(|mask| mask.values.get(row) == Some(&false));
+        let masked = self.input.row_mask.as_ref().is_some_and(|mask| !mask.values[row]);
         let ignored = match &self.input.targets {
-            TargetInput::Indices(classes) => {
-                classes.values.get(row).is_some_and(|class| self.config.ignore_index().contains(class))
-            }
+            TargetInput::Indices(classes) => self.config.ignore_index().contains(&classes.values[row]),
             _ => false,
         };
         !masked && !ignored
@@ -105,7 +92,7 @@ impl<'a> Batch<'a> {
     fn row(&self, row: usize) -> Row {
         let z: Vec<f64> = (0..self.classes).map(|class| self.input.logits.values[self.place(row, class)]).collect();
         let (hard, target) = self.hard(row);
-        let weight = self.input.row_weights.as_ref().map_or(1.0, |weights| at(&weights.values, row));
+        let weight = self.input.row_weights.as_ref().map_or(1.0, |weights| weights.values[row]);
         let ones = vec![1.0; self.classes];
         let class_weights = self.config.class_weights().unwrap_or(&ones);
         let dot = |q: &[f64]| class_weights.iter().zip(q).map(|(w, q)| w * q).sum::<f64>();
@@ -116,7 +103,7 @@ impl<'a> Batch<'a> {
             let smoothed = self.smooth(&hard, target, &z);
             let row_factor = match (self.config.class_weighting(), target) {
                 (ClassWeighting::InsideSum, _) => 1.0,
-                (ClassWeighting::ByTarget, Some(y)) => at(class_weights, y),
+                (ClassWeighting::ByTarget, Some(y)) => class_weights[y],
                 (ClassWeighting::ByTarget, None) => f64::NAN, // Refused by every backend.
                 (ClassWeighting::Expected, _) => dot(&smoothed),
             };
@@ -135,26 +122,20 @@ impl<'a> Batch<'a> {
     /// The target before smoothing, and its class where it is an index.
     fn hard(&self, row: usize) -> (Vec<f64>, Option<usize>) {
         let mut q = vec![0.0; self.classes];
-        let class = |classes: &[i64]| classes.get(row).and_then(|&value| usize::try_from(value).ok());
-        let mut add = |class: Option<usize>, share: f64| {
-            if let Some(q) = class.and_then(|class| q.get_mut(class)) {
-                *q += share;
-            }
-        };
         let target = match &self.input.targets {
             TargetInput::Indices(classes) => {
-                let y = class(&classes.values);
-                add(y, 1.0);
-                y
+                let y = classes.values[row] as usize;
+                q[y] = 1.0;
+                Some(y)
             }
             TargetInput::Mixed { first, second, lambda } => {
-                let lambda = at(&lambda.values, row);
-                add(class(&first.values), lambda);
-                add(class(&second.values), 1.0 - lambda);
+                let lambda = lambda.values[row];
+                q[first.values[row] as usize] += lambda;
+                q[second.values[row] as usize] += 1.0 - lambda;
                 None
             }
             TargetInput::Probabilities(probabilities) => {
-                q = (0..self.classes).map(|class| at(&probabilities.values, self.place(row, class))).collect();
+                q = (0..self.classes).map(|class| probabilities.values[self.place(row, class)]).collect();
                 None
             }
         };
@@ -171,16 +152,12 @@ impl<'a> Batch<'a> {
         let spread = |given: &dyn Fn(usize) -> f64| (0..hard.len()).map(|class| mass(class, given(class))).collect();
         let (epsilon, spread): (f64, Vec<f64>) = match (self.config.smoothing(), target) {
             (Smoothing::Uniform { epsilon }, _) => (*epsilon, spread(&|_| 1.0)),
-            (Smoothing::UniformPerClass { epsilons }, Some(y)) => (at(epsilons, y), spread(&|_| 1.0)),
+            (Smoothing::UniformPerClass { epsilons }, Some(y)) => (epsilons[y], spread(&|_| 1.0)),
             (Smoothing::UniformOthers { epsilon }, Some(y)) => {
                 (*epsilon, spread(&|class| f64::from(u8::from(class != y))))
             }
-            (Smoothing::Distribution { epsilon, distribution }, _) => {
-                (*epsilon, spread(&|class| at(distribution, class)))
-            }
-            (Smoothing::ClassRows { epsilon, rows }, Some(y)) => {
-                (*epsilon, spread(&|class| rows.get(y).map_or(f64::NAN, |row| at(row, class))))
-            }
+            (Smoothing::Distribution { epsilon, distribution }, _) => (*epsilon, spread(&|class| distribution[class])),
+            (Smoothing::ClassRows { epsilon, rows }, Some(y)) => (*epsilon, spread(&|class| rows[y][class])),
             _ => return hard.to_vec(),
         };
         let given = matches!(self.config.smoothing(), Smoothing::Distribution { .. } | Smoothing::ClassRows { .. });

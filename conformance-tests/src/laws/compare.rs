@@ -38,8 +38,11 @@ impl Near {
         let (mut sum, mut dropped) = (Self::exactly(0.0), 0.0);
         for number in numbers {
             let next = sum.plus(number);
-            let (larger, smaller) =
-                if sum.value.abs() >= number.value.abs() { (sum.value, number.value) } else { (number.value, sum.value) };
+            let (larger, smaller) = if sum.value.abs() >= number.value.abs() {
+                (sum.value, number.value)
+            } else {
+                (number.value, sum.value)
+            };
             if next.value.is_finite() {
                 dropped += (larger - next.value) + smaller;
             }

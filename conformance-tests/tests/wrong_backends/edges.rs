@@ -174,7 +174,9 @@ pub(super) const MISTAKES: &[Mistake] = &[
         if config.z_loss() != 0.0 {
             for row in shifted.logits.values.chunks_mut(classes) {
                 let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                row.iter_mut().for_each(|z| *z -= max);
+                for z in row {
+                    *z -= max;
+                }
             }
         }
         right(&shifted)

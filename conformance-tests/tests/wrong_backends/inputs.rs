@@ -116,7 +116,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
     }),
     mistake("targets off by one", "exact/smoothing", |input| {
         let axis = input.config().ok().and_then(|config| config.class_axis()).unwrap_or(0);
-        let classes = input.logits.shape.get(axis).map_or(1, |&classes| classes as i64);
+        let classes = input.logits.shape.get(axis).map_or(1, |&classes| i64::try_from(classes).unwrap());
         relabelled(input, |class, ignored| {
             if (0..classes).contains(&class) && !ignored.contains(&class) { (class + 1) % classes } else { class }
         })
@@ -263,7 +263,7 @@ fn smooth_ignored_rows(input: &CaseInput) -> Result<Outcome, Failure> {
     }
     let one_hot = |&class: &i64| {
         let counted = !config.ignore_index().contains(&class);
-        (0..count).map(move |column| f64::from(u8::from(counted && column as i64 == class)))
+        (0..count).map(move |column| f64::from(u8::from(counted && usize::try_from(class) == Ok(column))))
     };
     let values: Vec<f64> = classes.values.iter().flat_map(one_hot).collect();
     changed(input, |input| {
@@ -308,7 +308,9 @@ fn normalised(input: &CaseInput) -> Result<Outcome, Failure> {
             for row in probabilities.values.chunks_mut(classes) {
                 let sum: f64 = row.iter().sum();
                 if sum > 0.0 && sum.is_finite() && config.loss() == LossFamily::CrossEntropy {
-                    row.iter_mut().for_each(|q| *q /= sum);
+                    for q in row {
+                        *q /= sum;
+                    }
                 }
             }
         }
