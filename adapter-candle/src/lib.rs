@@ -1,1 +1,19 @@
-//! Label-smoothed losses for candle: exact, fast, and the same bits as in every other framework
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod autograd;
+mod composed;
+mod error;
+mod loss;
+mod targets;
+
+label_smoothing_core::criteria! {}
+
+pub use candle_core;
+pub use composed::Composed;
+pub use error::Error;
+pub use label_smoothing_core::{
+    ClassWeighting, Config, ConfigBuilder, Denominator, Element, EmptyMean, ErrorKind, LossError, LossFamily,
+    LossParts, Masked, Mixed, NonFiniteLogits, Probabilities, Reduction, SmoothedLoss, Smoothing, Weighted, bf16, f16,
+};
+pub use targets::{CandleTargets, HostTargets};

@@ -1,0 +1,214 @@
+//! The adapter for candle, and its path composed of candle's operations.
+
+use label_smoothing_candle::candle_core::{self, DType, Device, Tensor, Var, WithDType};
+use label_smoothing_candle::{
+    CandleTargets, Error, LossFamily, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy,
+    SmoothedLoss, Weighted,
+};
+
+use super::agree;
+use crate::backend::{Backend, Failure, Outcome};
+use crate::dtype::Dtype;
+use crate::input::{CaseInput, Dense, Layout, TargetInput};
+use crate::tolerance::Accuracy;
+
+const FRAMEWORK: &str = "candle-core 0.11.1";
+
+/// Candle adds the terms of a row one after the other, so the error grows with the row; the rest is the rounding of each
+/// coefficient and of each term.
+const COMPOSED: Accuracy = Accuracy::Composed { base: 8.0, per_class: 1.0 / 16.0 };
+
+/// `label-smoothing-candle`: tensors on candle's graph, differentiated by candle, and the same without a graph.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Candle;
+
+impl Backend for Candle {
+    fn name(&self) -> String {
+        "candle".to_owned()
+    }
+
+    fn framework(&self) -> String {
+        FRAMEWORK.to_owned()
+    }
+
+    fn dtypes(&self) -> &[Dtype] {
+        Dtype::ALL
+    }
+
+    fn claims_identical_bits(&self) -> bool {
+        true
+    }
+
+    fn accuracy(&self) -> Accuracy {
+        Accuracy::Kernel
+    }
+
+    fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
+        evaluate(input, Path::Kernel)
+    }
+}
+
+/// What `label-smoothing-candle` computes where the kernel does not reach: the loss composed of candle's operations.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CandleComposed;
+
+impl Backend for CandleComposed {
+    fn name(&self) -> String {
+        "candle-composed".to_owned()
+    }
+
+    fn framework(&self) -> String {
+        FRAMEWORK.to_owned()
+    }
+
+    fn dtypes(&self) -> &[Dtype] {
+        Dtype::ALL
+    }
+
+    fn accuracy(&self) -> Accuracy {
+        COMPOSED
+    }
+
+    fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
+        evaluate(input, Path::Composed)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Path {
+    Kernel,
+    Composed,
+}
+
+fn evaluate(input: &CaseInput, path: Path) -> Result<Outcome, Failure> {
+    match &input.targets {
+        TargetInput::Indices(classes) => with_rows(input, path, &tensor(classes)?),
+        TargetInput::Probabilities(probabilities) => {
+            with_rows(input, path, Probabilities(&laid_out(probabilities, input.dtype, input.layout)?))
+        }
+        TargetInput::Mixed { first, second, lambda } => {
+            let (first, second, lambda) = (tensor(first)?, tensor(second)?, tensor(lambda)?);
+            let lambda = lambda.to_dtype(dtype(input.dtype.wide())).map_err(broken)?;
+            with_rows(input, path, Mixed { first: &first, second: &second, lambda: &lambda })
+        }
+    }
+}
+
+/// Adds the row mask and the row weights, where there are some.
+fn with_rows(input: &CaseInput, path: Path, targets: impl CandleTargets + Copy) -> Result<Outcome, Failure> {
+    let mask = input.row_mask.as_ref().map(|mask| tensor(&bytes(mask))).transpose()?;
+    let weights = input.row_weights.as_ref().map(tensor).transpose()?;
+    let wide = dtype(input.dtype.wide());
+    let weights = weights.map(|weights| weights.to_dtype(wide)).transpose().map_err(broken)?;
+    match (&mask, &weights) {
+        (None, None) => with_targets(input, path, targets),
+        (Some(mask), None) => with_targets(input, path, Masked { targets, mask }),
+        (None, Some(row_weights)) => with_targets(input, path, Weighted { targets, row_weights }),
+        (Some(mask), Some(row_weights)) => {
+            with_targets(input, path, Masked { targets: Weighted { targets, row_weights }, mask })
+        }
+    }
+}
+
+fn with_targets(input: &CaseInput, path: Path, targets: impl CandleTargets + Copy) -> Result<Outcome, Failure> {
+    let config = input.config()?;
+    match config.loss() {
+        LossFamily::CrossEntropy => {
+            let criterion = SmoothedCrossEntropy::from_config(config)?;
+            match path {
+                Path::Kernel => ask(&criterion, input, targets),
+                Path::Composed => ask(&criterion.composed(), input, targets),
+            }
+        }
+        LossFamily::BinaryCrossEntropy => {
+            let criterion = SmoothedBinaryCrossEntropy::from_config(config)?;
+            match path {
+                Path::Kernel => ask(&criterion, input, targets),
+                Path::Composed => ask(&criterion.composed(), input, targets),
+            }
+        }
+    }
+}
+
+/// The loss on a graph and its gradient; without a graph it must be the same.
+fn ask<C, Y>(criterion: &C, input: &CaseInput, targets: Y) -> Result<Outcome, Failure>
+where
+    C: for<'l> SmoothedLoss<&'l Tensor, Y, Loss = Tensor, RowLosses = Tensor, Error = Error>,
+    Y: Copy,
+{
+    // Candle makes its variables contiguous, so the variable is what the logits are a view of.
+    let strided = input.layout == Layout::Strided;
+    let dense = if strided { &input.logits.interleaved(f64::NAN) } else { &input.logits };
+    let variable = Var::from_tensor(&in_dtype(dense, input.dtype)?).map_err(broken)?;
+    let logits = if strided { first_of_pairs(&variable)? } else { variable.as_tensor().clone() };
+    let losses = |logits: &Tensor| {
+        if input.row_losses { criterion.row_losses(logits, targets) } else { criterion.loss(logits, targets) }
+    };
+    let (tracked, untracked) = (losses(&logits)?, losses(&logits.detach())?);
+    let values = widened(&tracked)?;
+    agree("the loss on a graph", &values, "that without one", &widened(&untracked)?)?;
+
+    let upstream =
+        if input.row_losses { input.row_upstream(tracked.elem_count())? } else { vec![input.scalar_upstream()?] };
+    let upstream = Tensor::new(upstream, &Device::Cpu).and_then(|upstream| upstream.to_dtype(tracked.dtype()));
+    let gradient = upstream.and_then(|upstream| differentiated(&tracked, &variable, &upstream)).map_err(broken)?;
+    if gradient.dtype() != variable.dtype() || gradient.dims() != variable.dims() {
+        return Err(Failure::Broken(format!("a gradient of {:?} {:?}", gradient.dtype(), gradient.dims())));
+    }
+    let gradient = if strided { first_of_pairs(&gradient)? } else { gradient };
+    Ok(Outcome { values, gradient: widened(&gradient)? })
+}
+
+/// `d (sum upstream * losses) / d variable`, by candle.
+fn differentiated(losses: &Tensor, variable: &Var, upstream: &Tensor) -> candle_core::Result<Tensor> {
+    let sum = losses.flatten_all()?.mul(upstream)?.sum_all()?;
+    let mut gradients = sum.backward()?;
+    match gradients.remove(variable) {
+        Some(gradient) => Ok(gradient),
+        None => candle_core::bail!("no gradient reached the logits"),
+    }
+}
+
+fn dtype(dtype: Dtype) -> DType {
+    match dtype {
+        Dtype::F64 => DType::F64,
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::Bf16 => DType::BF16,
+    }
+}
+
+fn tensor<T: WithDType>(dense: &Dense<T>) -> Result<Tensor, Failure> {
+    Tensor::from_slice(&dense.values, dense.shape.as_slice(), &Device::Cpu).map_err(broken)
+}
+
+/// Candle has no booleans.
+fn bytes(mask: &Dense<bool>) -> Dense<u8> {
+    Dense { shape: mask.shape.clone(), values: mask.values.iter().map(|&counts| u8::from(counts)).collect() }
+}
+
+fn in_dtype(dense: &Dense<f64>, element: Dtype) -> Result<Tensor, Failure> {
+    tensor(dense)?.to_dtype(dtype(element)).map_err(broken)
+}
+
+/// The values in the element type, which holds them, with nothing or with NaN between them.
+fn laid_out(dense: &Dense<f64>, element: Dtype, layout: Layout) -> Result<Tensor, Failure> {
+    match layout {
+        Layout::Contiguous => in_dtype(dense, element),
+        Layout::Strided => first_of_pairs(&in_dtype(&dense.interleaved(f64::NAN), element)?),
+    }
+}
+
+fn first_of_pairs(pairs: &Tensor) -> Result<Tensor, Failure> {
+    let last = pairs.rank() - 1;
+    pairs.narrow(last, 0, 1).and_then(|first| first.squeeze(last)).map_err(broken)
+}
+
+/// The values in row-major order.
+fn widened(tensor: &Tensor) -> Result<Vec<f64>, Failure> {
+    tensor.flatten_all().and_then(|flat| flat.to_dtype(DType::F64)?.to_vec1()).map_err(broken)
+}
+
+fn broken(error: candle_core::Error) -> Failure {
+    Failure::Broken(format!("candle: {error}"))
+}
