@@ -2,6 +2,10 @@
 //!
 //! Each is one file that implements [`Backend`] and one line in [`all`].
 
+#[cfg(feature = "burn")]
+mod burn;
+#[cfg(feature = "candle")]
+mod candle;
 #[cfg(feature = "dfdx")]
 mod dfdx;
 mod kernel;
@@ -11,6 +15,10 @@ mod reference;
 #[cfg(feature = "tch")]
 mod tch;
 
+#[cfg(feature = "burn")]
+pub use burn::{Burn, BurnComposed};
+#[cfg(feature = "candle")]
+pub use candle::{Candle, CandleComposed};
 #[cfg(feature = "dfdx")]
 pub use dfdx::Dfdx;
 pub use kernel::Kernel;
@@ -31,6 +39,14 @@ pub fn all() -> Vec<Box<dyn Backend>> {
         Box::new(Kernel),
         #[cfg(feature = "ndarray")]
         Box::new(Ndarray),
+        #[cfg(feature = "candle")]
+        Box::new(Candle),
+        #[cfg(feature = "candle")]
+        Box::new(CandleComposed),
+        #[cfg(feature = "burn")]
+        Box::new(Burn),
+        #[cfg(feature = "burn")]
+        Box::new(BurnComposed),
         #[cfg(feature = "dfdx")]
         Box::new(Dfdx),
         #[cfg(feature = "tch")]

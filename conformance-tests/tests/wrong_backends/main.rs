@@ -7,6 +7,7 @@ mod inputs;
 mod manners;
 mod outcomes;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use label_smoothing_conformance::{
@@ -111,6 +112,26 @@ fn all_are_caught(mistakes: &[Mistake]) {
     }
     println!("{table}");
     assert!(missed.is_empty(), "not caught by a case that names it: {missed:?}");
+}
+
+/// A law that no mistake breaks would say nothing.
+#[test]
+fn every_law_is_broken_by_some_mistake() {
+    let suite = Suite::standard().unwrap().filter("law/");
+    let lists = [inputs::MISTAKES, outcomes::MISTAKES, arithmetic::MISTAKES, edges::MISTAKES, manners::MISTAKES];
+    let mut unbroken: BTreeSet<&str> = suite.cases().iter().map(Case::group).collect();
+    for mistake in lists.into_iter().flatten() {
+        for case in suite.cases() {
+            // Each law for itself: a mistake that every answer has is no help.
+            if unbroken.contains(case.group()) {
+                let result = run_case(&Wrong(mistake), mistake.dtype, case);
+                if result.is_some_and(|result| result.status == Status::Failed) {
+                    unbroken.remove(case.group());
+                }
+            }
+        }
+    }
+    assert!(unbroken.is_empty(), "{unbroken:?}");
 }
 
 #[test]
