@@ -122,7 +122,6 @@ fn every_law_is_broken_by_some_mistake() {
     let mut unbroken: BTreeSet<&str> = suite.cases().iter().map(Case::group).collect();
     for mistake in lists.into_iter().flatten() {
         for case in suite.cases() {
-            // Each law for itself: a mistake that every answer has is no help.
             if unbroken.contains(case.group()) {
                 let result = run_case(&Wrong(mistake), mistake.dtype, case);
                 if result.is_some_and(|result| result.status == Status::Failed) {
