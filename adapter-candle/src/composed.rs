@@ -116,21 +116,21 @@ fn cross_entropy<P: Element>(problem: &Problem<P>, coefficients: &Coefficients, 
     let (values, zeros) = (z.detach(), z.zeros_like()?);
     let (max, is_max) = (values.max_keepdim(axis)?, first_maximum(&values, axis)?);
     let t = z.broadcast_sub(&max)?;
-    let t_max = is_max.where_cond(&t, &zeros)?.sum_keepdim(axis)?;
-    let others_sum = is_max.where_cond(&zeros, &t.exp()?)?.sum_keepdim(axis)?;
+    let t_max = is_max.where_cond(&t, &zeros)?.sum_keepdim(axis)?; // One of them is not 0.
+    let others_sum = class_sum(&is_max.where_cond(&zeros, &t.exp()?)?, axis)?;
 
     let a = uploaded(coefficients.positive.clone(), z.dims(), z)?;
     let a_others = is_max.where_cond(&zeros, &a)?;
     let total = uploaded(row_sums(problem, &coefficients.positive), &row_dims(problem), z)?;
     // Where a_c is 0, t_c may be -inf.
-    let terms = a_others.ne(&zeros)?.where_cond(&a_others.mul(&t)?, &zeros)?.sum_keepdim(axis)?;
+    let terms = class_sum(&a_others.ne(&zeros)?.where_cond(&a_others.mul(&t)?, &zeros)?, axis)?;
 
     let zero = others_sum.zeros_like()?;
     let is_confident = others_sum.detach().le(&others_sum.ones_like()?)?;
     let (taken_off, kept) = (is_confident.where_cond(&t_max, &zero)?, is_confident.where_cond(&zero, &t_max)?);
     let lse = log_sum(&kept.exp()?, &taken_off.neg()?.exp()?.mul(&others_sum)?)?;
     let a_max = is_max.where_cond(&a, &zeros)?.sum_keepdim(axis)?;
-    let of_max = is_confident.where_cond(&a_others.sum_keepdim(axis)?, &a_max.neg()?)?;
+    let of_max = is_confident.where_cond(&class_sum(&a_others, axis)?, &a_max.neg()?)?;
 
     let mut losses = total.mul(&lse)?.sub(&terms)?.add(&of_max.mul(&t_max)?)?;
     if problem.config().z_loss() != 0.0 {
@@ -201,8 +201,37 @@ fn row_dims<P: Element>(problem: &Problem<P>) -> Vec<usize> {
 
 fn row_sums<P: Element>(problem: &Problem<P>, values: &[f64]) -> Vec<f64> {
     let shape = problem.shape();
-    let sum = |row| (0..shape.classes()).map(|class| values[shape.element(row, class)]).sum();
-    (0..shape.rows()).map(sum).collect()
+    let row = |row| (0..shape.classes()).map(|class| values[shape.element(row, class)]).collect::<Vec<_>>();
+    (0..shape.rows()).map(|index| halved_sum(&row(index))).collect()
+}
+
+/// The sum of the halves' sums: its error grows with the logarithm of the length.
+fn halved_sum(values: &[f64]) -> f64 {
+    match values {
+        [] => 0.0,
+        [value] => *value,
+        _ => {
+            let (near, far) = values.split_at(values.len() / 2);
+            halved_sum(near) + halved_sum(far)
+        }
+    }
+}
+
+/// The sum over the class axis, which keeps its place. Candle adds up one element after the other, whose error grows with
+/// the number of classes; halves are added here until few are left.
+fn class_sum(values: &Tensor, axis: usize) -> Result<Tensor> {
+    const FEW: usize = 8;
+    let mut values = values.clone();
+    while values.dim(axis)? > FEW {
+        let classes = values.dim(axis)?;
+        let half = classes / 2;
+        let folded = values.narrow(axis, 0, half)?.add(&values.narrow(axis, half, half)?)?;
+        values = match classes % 2 {
+            0 => folded,
+            _ => Tensor::cat(&[folded, values.narrow(axis, 2 * half, 1)?], axis)?,
+        };
+    }
+    values.sum_keepdim(axis)
 }
 
 /// The values, rounded to the element type of `like`, on its device.
