@@ -142,10 +142,9 @@ fn cross_entropy(terms: &Terms, z: &Tensor, axis: i64) -> Result<Tensor, Error> 
     let largest = constant.f_amax(axis, true)?;
     let column = constant.f_argmax(axis, true)?;
     let is_maximum = constant.f_zeros_like()?.f_to_kind(Kind::Bool)?.f_scatter_value(axis, &column, 1)?;
-    // 1, and NaN for a row without a finite maximum: it makes the loss NaN, and the gradient of every class.
-    let sound = largest.f_sub(&largest)?.f_add_scalar(1.0)?;
 
-    let t = z.f_mul(&sound)?.f_sub(&largest)?;
+    // In a row without a finite maximum t_m is NaN, and with it the loss and the gradient of every class.
+    let t = z.f_sub(&largest)?;
     let t_m = t.f_gather(axis, &column, false)?;
     let exp_others = t.f_masked_fill(&is_maximum, 0.0)?.f_exp()?.f_masked_fill(&is_maximum, 0.0)?;
     let others = sum(&exp_others)?;
@@ -169,7 +168,7 @@ fn cross_entropy(terms: &Terms, z: &Tensor, axis: i64) -> Result<Tensor, Error> 
         let lse = h.f_add(&t_m.f_mul(&is_confident.f_to_kind(t_m.f_kind()?)?)?)?.f_add(&largest)?;
         losses = losses.f_add(&z_factors.f_unsqueeze(axis)?.f_mul(&lse)?.f_mul(&lse)?)?;
     }
-    Ok(losses.f_mul(&sound)?.f_squeeze_dim(axis)?.f_sub(&terms.offsets)?)
+    Ok(losses.f_squeeze_dim(axis)?.f_sub(&terms.offsets)?)
 }
 
 fn binary_cross_entropy(terms: &Terms, z: &Tensor) -> Result<Tensor, Error> {

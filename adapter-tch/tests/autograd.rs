@@ -226,6 +226,7 @@ fn without_a_graph_in_front_there_is_none_behind() {
     };
     for loss in switched_off.iter().chain([&untracked]) {
         assert!(!loss.requires_grad());
+        assert_eq!((loss.kind(), loss.dim()), (tracked.kind(), 0));
         assert!((read(loss)[0] - read(&tracked)[0]).abs() <= f64::from(f32::EPSILON));
     }
     assert!(criterion.loss(&logits, &targets).unwrap().requires_grad(), "recording is on again");
@@ -269,6 +270,19 @@ fn ignored_rows_have_loss_and_gradient_0_even_where_their_logits_are_nan() {
     ignored_rows_have_no_gradient::<f32>();
     ignored_rows_have_no_gradient::<f16>();
     ignored_rows_have_no_gradient::<bf16>();
+}
+
+/// What is beyond f32 is infinite there, as everywhere; libtorch itself would refuse to write such a number.
+#[test]
+fn a_loss_beyond_its_type_is_infinite() {
+    let logits = leaf(&[1, 2], &[3e38_f32, -3e38]);
+    let (criterion, targets) = (SmoothedCrossEntropy::new(0.0).unwrap(), Tensor::from_slice(&[1_i64]));
+    for logits in [&logits, &logits.detach()] {
+        assert_eq!(read(&criterion.loss(logits, &targets).unwrap()), [f64::INFINITY]);
+        assert_eq!(read(&criterion.row_losses(logits, &targets).unwrap()), [f64::INFINITY]);
+    }
+    let loss = criterion.loss(&logits, &targets).unwrap();
+    assert_eq!(read(&gradient(&loss, &logits)), [1.0, -1.0]);
 }
 
 /// The value is written over a product that is NaN here; it must not show.
