@@ -1,6 +1,8 @@
 //! The adapter for candle, and its path composed of candle's operations.
 
-use label_smoothing_candle::candle_core::{self, DType, Device, Tensor, Var, WithDType};
+use std::sync::LazyLock;
+
+use label_smoothing_candle::candle_core::{self, DType, Device, DeviceLocation, Tensor, Var, WithDType};
 use label_smoothing_candle::{
     CandleTargets, Error, LossFamily, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy,
     SmoothedLoss, Weighted,
@@ -48,6 +50,8 @@ impl Backend for Candle {
 }
 
 /// What `label-smoothing-candle` computes where the kernel does not reach: the loss composed of candle's operations.
+///
+/// It computes on the CPU, unless candle is built with its feature `cuda` or `metal` and finds such a device.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CandleComposed;
 
@@ -61,7 +65,16 @@ impl Backend for CandleComposed {
     }
 
     fn dtypes(&self) -> &[Dtype] {
-        Dtype::ALL
+        // Metal has no f64.
+        if COMPOSED_DEVICE.is_metal() { &[Dtype::F32, Dtype::F16, Dtype::Bf16] } else { Dtype::ALL }
+    }
+
+    fn device(&self) -> String {
+        match COMPOSED_DEVICE.location() {
+            DeviceLocation::Cpu => "cpu".to_owned(),
+            DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+            DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
+        }
     }
 
     fn accuracy(&self) -> Accuracy {
@@ -73,21 +86,39 @@ impl Backend for CandleComposed {
     }
 }
 
+/// The first GPU that candle is built for, or the CPU.
+static COMPOSED_DEVICE: LazyLock<Device> = LazyLock::new(|| {
+    Device::cuda_if_available(0)
+        .and_then(|device| if device.is_cpu() { Device::metal_if_available(0) } else { Ok(device) })
+        .unwrap_or(Device::Cpu)
+});
+
 #[derive(Clone, Copy)]
 enum Path {
     Kernel,
     Composed,
 }
 
+impl Path {
+    /// Brings a tensor of the host to where this path computes.
+    fn place(self, tensor: &Tensor) -> Result<Tensor, Failure> {
+        match self {
+            Self::Kernel => Ok(tensor.clone()),
+            Self::Composed => tensor.to_device(&COMPOSED_DEVICE).map_err(broken),
+        }
+    }
+}
+
 fn evaluate(input: &CaseInput, path: Path) -> Result<Outcome, Failure> {
     match &input.targets {
-        TargetInput::Indices(classes) => with_rows(input, path, &tensor(classes)?),
+        TargetInput::Indices(classes) => with_rows(input, path, &path.place(&tensor(classes)?)?),
         TargetInput::Probabilities(probabilities) => {
-            with_rows(input, path, Probabilities(&laid_out(probabilities, input.dtype, input.layout)?))
+            let memory = path.place(&in_memory(probabilities, input)?)?;
+            with_rows(input, path, Probabilities(&viewed(&memory, input)?))
         }
         TargetInput::Mixed { first, second, lambda } => {
-            let (first, second, lambda) = (tensor(first)?, tensor(second)?, tensor(lambda)?);
-            let lambda = lambda.to_dtype(dtype(input.dtype.wide())).map_err(broken)?;
+            let (first, second) = (path.place(&tensor(first)?)?, path.place(&tensor(second)?)?);
+            let lambda = path.place(&in_dtype(lambda, input.dtype.wide())?)?;
             with_rows(input, path, Mixed { first: &first, second: &second, lambda: &lambda })
         }
     }
@@ -95,10 +126,9 @@ fn evaluate(input: &CaseInput, path: Path) -> Result<Outcome, Failure> {
 
 /// Adds the row mask and the row weights, where there are some.
 fn with_rows(input: &CaseInput, path: Path, targets: impl CandleTargets + Copy) -> Result<Outcome, Failure> {
-    let mask = input.row_mask.as_ref().map(|mask| tensor(&bytes(mask))).transpose()?;
-    let weights = input.row_weights.as_ref().map(tensor).transpose()?;
-    let wide = dtype(input.dtype.wide());
-    let weights = weights.map(|weights| weights.to_dtype(wide)).transpose().map_err(broken)?;
+    let mask = input.row_mask.as_ref().map(|mask| path.place(&tensor(&bytes(mask))?)).transpose()?;
+    let wide = input.dtype.wide();
+    let weights = input.row_weights.as_ref().map(|weights| path.place(&in_dtype(weights, wide)?)).transpose()?;
     match (&mask, &weights) {
         (None, None) => with_targets(input, path, targets),
         (Some(mask), None) => with_targets(input, path, Masked { targets, mask }),
@@ -115,31 +145,29 @@ fn with_targets(input: &CaseInput, path: Path, targets: impl CandleTargets + Cop
         LossFamily::CrossEntropy => {
             let criterion = SmoothedCrossEntropy::from_config(config)?;
             match path {
-                Path::Kernel => ask(&criterion, input, targets),
-                Path::Composed => ask(&criterion.composed(), input, targets),
+                Path::Kernel => ask(&criterion, input, path, targets),
+                Path::Composed => ask(&criterion.composed(), input, path, targets),
             }
         }
         LossFamily::BinaryCrossEntropy => {
             let criterion = SmoothedBinaryCrossEntropy::from_config(config)?;
             match path {
-                Path::Kernel => ask(&criterion, input, targets),
-                Path::Composed => ask(&criterion.composed(), input, targets),
+                Path::Kernel => ask(&criterion, input, path, targets),
+                Path::Composed => ask(&criterion.composed(), input, path, targets),
             }
         }
     }
 }
 
 /// The loss on a graph and its gradient; without a graph it must be the same.
-fn ask<C, Y>(criterion: &C, input: &CaseInput, targets: Y) -> Result<Outcome, Failure>
+fn ask<C, Y>(criterion: &C, input: &CaseInput, path: Path, targets: Y) -> Result<Outcome, Failure>
 where
     C: for<'l> SmoothedLoss<&'l Tensor, Y, Loss = Tensor, RowLosses = Tensor, Error = Error>,
     Y: Copy,
 {
     // Candle makes its variables contiguous, so the variable is what the logits are a view of.
-    let strided = input.layout == Layout::Strided;
-    let dense = if strided { &input.logits.interleaved(f64::NAN) } else { &input.logits };
-    let variable = Var::from_tensor(&in_dtype(dense, input.dtype)?).map_err(broken)?;
-    let logits = if strided { first_of_pairs(&variable)? } else { variable.as_tensor().clone() };
+    let variable = Var::from_tensor(&path.place(&in_memory(&input.logits, input)?)?).map_err(broken)?;
+    let logits = viewed(&variable, input)?;
     let losses = |logits: &Tensor| {
         if input.row_losses { criterion.row_losses(logits, targets) } else { criterion.loss(logits, targets) }
     };
@@ -149,13 +177,12 @@ where
 
     let upstream =
         if input.row_losses { input.row_upstream(tracked.elem_count())? } else { vec![input.scalar_upstream()?] };
-    let upstream = Tensor::new(upstream, &Device::Cpu).and_then(|upstream| upstream.to_dtype(tracked.dtype()));
-    let gradient = upstream.and_then(|upstream| differentiated(&tracked, &variable, &upstream)).map_err(broken)?;
+    let upstream = path.place(&in_dtype(&Dense::new([upstream.len()], upstream), input.dtype.wide())?)?;
+    let gradient = differentiated(&tracked, &variable, &upstream).map_err(broken)?;
     if gradient.dtype() != variable.dtype() || gradient.dims() != variable.dims() {
         return Err(Failure::Broken(format!("a gradient of {:?} {:?}", gradient.dtype(), gradient.dims())));
     }
-    let gradient = if strided { first_of_pairs(&gradient)? } else { gradient };
-    Ok(Outcome { values, gradient: widened(&gradient)? })
+    Ok(Outcome { values, gradient: widened(&viewed(&gradient, input)?)? })
 }
 
 /// `d (sum upstream * losses) / d variable`, by candle.
@@ -190,22 +217,28 @@ fn in_dtype(dense: &Dense<f64>, element: Dtype) -> Result<Tensor, Failure> {
     tensor(dense)?.to_dtype(dtype(element)).map_err(broken)
 }
 
-/// The values in the element type, which holds them, with nothing or with NaN between them.
-fn laid_out(dense: &Dense<f64>, element: Dtype, layout: Layout) -> Result<Tensor, Failure> {
-    match layout {
-        Layout::Contiguous => in_dtype(dense, element),
-        Layout::Strided => first_of_pairs(&in_dtype(&dense.interleaved(f64::NAN), element)?),
+/// The values in the logits' element type, which holds them, with nothing or with NaN between them.
+fn in_memory(dense: &Dense<f64>, input: &CaseInput) -> Result<Tensor, Failure> {
+    match input.layout {
+        Layout::Contiguous => in_dtype(dense, input.dtype),
+        Layout::Strided => in_dtype(&dense.interleaved(f64::NAN), input.dtype),
     }
 }
 
-fn first_of_pairs(pairs: &Tensor) -> Result<Tensor, Failure> {
-    let last = pairs.rank() - 1;
-    pairs.narrow(last, 0, 1).and_then(|first| first.squeeze(last)).map_err(broken)
+/// The values as a view of that memory.
+fn viewed(memory: &Tensor, input: &CaseInput) -> Result<Tensor, Failure> {
+    match (input.layout, memory.rank()) {
+        (Layout::Strided, rank @ 1..) => {
+            memory.narrow(rank - 1, 0, 1).and_then(|first| first.squeeze(rank - 1)).map_err(broken)
+        }
+        _ => Ok(memory.clone()),
+    }
 }
 
 /// The values in row-major order.
 fn widened(tensor: &Tensor) -> Result<Vec<f64>, Failure> {
-    tensor.flatten_all().and_then(|flat| flat.to_dtype(DType::F64)?.to_vec1()).map_err(broken)
+    let flat = tensor.flatten_all().and_then(|flat| flat.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec1());
+    flat.map_err(broken)
 }
 
 fn broken(error: candle_core::Error) -> Failure {
