@@ -241,6 +241,7 @@ fn widened(tensor: &Tensor) -> Result<Vec<f64>, Failure> {
     flat.map_err(broken)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn broken(error: candle_core::Error) -> Failure {
     Failure::Broken(format!("candle: {error}"))
 }
