@@ -15,9 +15,9 @@ use crate::{Error, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy};
 ///
 /// # Accuracy
 ///
-/// Loss and gradient are within `k u scale` of the exact ones (see the conformance kit), with `k = 8 + K / 16` for `K`
-/// classes, as long as the device's `exp`, `log1p` and sums are within a few units in the last place. Confident rows keep
-/// their relative accuracy. Half types are computed in `f32`.
+/// Loss and gradient are within `k u scale` of the exact ones (see the conformance kit) with `k = 8` for any number of
+/// classes and rows, where the device's `exp` and `log1p` are good to a unit or two in the last place. Sums are balanced
+/// trees, whatever burn's own reductions do. Confident rows keep their relative accuracy. Half types are computed in `f32`.
 ///
 /// ```
 /// use label_smoothing_burn::{SmoothedCrossEntropy, SmoothedLoss};

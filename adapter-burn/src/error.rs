@@ -23,7 +23,7 @@ pub enum Error {
         expected: Device,
     },
     /// burn could not read a tensor.
-    #[error("burn could not read a tensor: {0}")]
+    #[error(transparent)]
     Framework(#[from] TensorReadError),
 }
 

@@ -94,10 +94,11 @@ pub(crate) fn unsupported(name: &'static str, found: DType) -> Error {
 /// The values in standard layout: the CPU backend's own memory where it is so already, one copy elsewhere.
 pub(crate) fn on_host<const D: usize>(tensor: Tensor<D>) -> Result<FlexTensor, Error> {
     let tensor = tensor.inner();
-    match tensor.clone().try_into_primitive::<Flex>() {
-        Ok(tensor) => Ok(dense(tensor)),
-        Err(_) => Ok(FlexTensor::from_data(tensor.try_into_data()?)),
-    }
+    let tensor = match tensor.clone().try_into_primitive::<Flex>() {
+        Ok(tensor) => tensor,
+        Err(_) => FlexTensor::from_data(tensor.try_into_data()?),
+    };
+    Ok(dense(tensor))
 }
 
 /// The same values, contiguous and aligned as slices need them.
@@ -107,7 +108,7 @@ pub(crate) fn dense(tensor: FlexTensor) -> FlexTensor {
     let tensor = if is_aligned {
         tensor
     } else {
-        // Memory that was mapped from a file may lie anywhere; bytes that burn allocates do not.
+        // A part of shared bytes may start anywhere; bytes that burn allocates do not.
         let bytes = Bytes::from_bytes_vec(tensor.bytes().to_vec());
         FlexTensor::new(bytes, tensor.layout().clone(), tensor.dtype())
     };

@@ -2,7 +2,7 @@
 
 mod common;
 
-use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData, s};
+use burn::tensor::{Bool, Bytes, DType, Device, Int, Tensor, TensorData, s};
 use common::{
     assert_same, autodiff_devices, classes, core_classes, kernel_gradient, narrowed, numbers, read, tensor, widened,
 };
@@ -109,6 +109,29 @@ fn a_part_of_a_larger_memory() {
     let (value, of_leaf) = through_burn::<f32, 2, 2, _>(config, &leaf, |leaf| leaf, classes);
     assert_same(&[value], &[loss]);
     assert_same(&of_leaf, &widened(&gradient));
+}
+
+/// A part of shared bytes may start anywhere, where no slice of numbers can.
+#[test]
+fn memory_that_is_not_aligned() {
+    let device = Device::flex();
+    let values = narrowed::<f32>(&numbers(6, 12, 8.0));
+    let unaligned = |values: &[f32]| {
+        let bytes: Vec<u8> = std::iter::once(0).chain(values.iter().flat_map(|value| value.to_ne_bytes())).collect();
+        let length = bytes.len();
+        let bytes = Bytes::from_bytes_vec(bytes).shared().view(1, length).unwrap();
+        assert_ne!(bytes.as_ptr().addr() % 4, 0);
+        Tensor::<2>::from_data(TensorData::from_bytes(bytes, [3, 4], DType::F32), (&device, DType::F32))
+    };
+    let soft: Vec<f32> = (0..12_u8).map(|i| f32::from(i % 5) / 8.0).collect();
+    let probabilities = || Targets::probabilities(Array::new([3, 4], soft.as_slice()));
+    let criterion = SmoothedCrossEntropy::from_config(config()).unwrap();
+    let problem = Problem::new(criterion.config(), &[3, 4], probabilities()).unwrap();
+    let (loss, gradient) = kernel_gradient(&problem, &values, 1.0);
+    let logits = unaligned(&values).autodiff().require_grad();
+    let actual = criterion.loss(logits.clone(), Probabilities(unaligned(&soft))).unwrap();
+    assert_same(&widened(&read::<f32, 2>(&logits.grad(&actual.backward()).unwrap())), &widened(&gradient));
+    assert_same(&[f64::from(actual.into_scalar::<f32>())], &[loss]);
 }
 
 #[test]

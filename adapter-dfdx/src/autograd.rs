@@ -47,28 +47,45 @@ impl Spread {
         factors
     }
 
-    /// `logits += upstream * gradient`, each product rounded once to the type of the logits.
-    fn accumulate<E>(&self, upstream: &[E], gradient: &[E::Wide], logits: &mut [E])
+    /// Adds `upstream * gradient`, each product rounded once to the type of the logits, to what their gradient holds.
+    fn accumulate<E>(&self, upstream: &[E], mut gradient: Vec<E::Wide>, logits: &mut Vec<E>)
     where
         E: Element + Dtype,
         E::Wide: Dtype,
     {
-        if gradient.is_empty() {
-            return;
+        if upstream.iter().any(|&one| one != E::ONE) && !gradient.is_empty() {
+            self.scale(&self.factors(upstream), &mut gradient);
         }
-        let block = self.classes * self.inner;
-        let blocks = logits.chunks_exact_mut(block).zip(gradient.chunks_exact(block));
-        for ((logits, gradient), factors) in blocks.zip(self.factors(upstream).chunks_exact(self.inner)) {
+        let gradient: Vec<E> = gradient.into_iter().map(E::narrow).collect();
+        // Mostly there are only dfdx's zeros, in memory that nobody has touched: writing there for the first time costs
+        // several times what the loss does, so the gradient takes their place.
+        if logits.len() == gradient.len() && is_zero(logits) {
+            *logits = gradient;
+        } else {
+            logits.iter_mut().zip(gradient).for_each(|(place, g)| *place += g);
+        }
+    }
+
+    /// Multiplies each logit's gradient by its factor.
+    fn scale<W: Dtype>(&self, factors: &[W], gradient: &mut [W]) {
+        let blocks = gradient.chunks_exact_mut(self.classes * self.inner);
+        for (block, factors) in blocks.zip(factors.chunks_exact(self.inner)) {
             if let &[factor] = factors {
-                logits.iter_mut().zip(gradient).for_each(|(place, &g)| *place += E::narrow(factor * g));
-                continue;
-            }
-            for (logits, gradient) in logits.chunks_exact_mut(self.inner).zip(gradient.chunks_exact(self.inner)) {
-                let places = logits.iter_mut().zip(gradient).zip(factors);
-                places.for_each(|((place, &g), &factor)| *place += E::narrow(factor * g));
+                for g in block {
+                    *g *= factor;
+                }
+            } else {
+                for class in block.chunks_exact_mut(self.inner) {
+                    class.iter_mut().zip(factors).for_each(|(g, &factor)| *g *= factor);
+                }
             }
         }
     }
+}
+
+/// Looks at many values at a time, as many as a vector register likes.
+fn is_zero<E: Dtype>(values: &[E]) -> bool {
+    values.chunks(256).all(|chunk| chunk.iter().fold(true, |zero, &value| zero & (value == E::default())))
 }
 
 fn ignored_rows<P: Element>(problem: &Problem<P>) -> impl Iterator<Item = usize> {
@@ -96,7 +113,7 @@ where
         let (logits, outputs) = (logits.ghost(), losses.ghost());
         tape.add_backward_op(move |gradients| {
             let upstream = gradients.get_or_alloc_mut(&outputs)?.to_vec();
-            spread.accumulate(&upstream, &gradient, gradients.get_or_alloc_mut(&logits)?);
+            spread.accumulate(&upstream, gradient, gradients.get_or_alloc_mut(&logits)?);
             Ok(())
         });
     }

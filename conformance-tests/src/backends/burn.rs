@@ -300,3 +300,25 @@ fn burn_dtype(dtype: Dtype) -> DType {
 fn widened<const R: usize>(tensor: Tensor<R>) -> Result<Vec<f64>, Failure> {
     tensor.try_into_vec_as::<f64>().map_err(|error| Failure::Broken(format!("burn: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use label_smoothing_burn::burn::backend::Flex;
+    use label_smoothing_core::Config;
+
+    use super::*;
+
+    #[test]
+    fn strided_logits_are_strided() {
+        let config = Config::cross_entropy();
+        let dense = Dense::new([2, 3], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let targets = TargetInput::Indices(Dense::new([2], [0, 1]));
+        let input = CaseInput::new(LossFamily::CrossEntropy, config, dense, targets);
+        for (layout, contiguous) in [(Layout::Contiguous, true), (Layout::Strided, false)] {
+            let input = input.with(Dtype::F32, layout);
+            let tensor = laid_out(&input.logits, [2, 3], &input, &Device::flex());
+            assert_eq!(widened(tensor.clone()).unwrap(), input.logits.values);
+            assert_eq!(tensor.try_into_primitive::<Flex>().unwrap().is_contiguous(), contiguous);
+        }
+    }
+}

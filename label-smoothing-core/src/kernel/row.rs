@@ -66,9 +66,13 @@ fn block_maximum<S: Simd, T: Element>(simd: S, block: &[T]) -> Option<T::Wide> {
 fn first_equal<S: Simd, T: Element>(simd: S, block: &[T], value: T::Wide) -> usize {
     let width = T::Wide::WIDTH;
     let wanted = <T::Wide as Float>::Vector::splat(simd, value);
-    let holds = |vector: &[T]| T::load(simd, vector).simd_eq(wanted).any_true();
-    let vectors = block.chunks_exact(width);
-    let from = width * vectors.clone().position(holds).unwrap_or(block.len() / width);
+    let mut from = 0;
+    for vector in block.chunks_exact(width) {
+        if T::load(simd, vector).simd_eq(wanted).any_true() {
+            break;
+        }
+        from += width;
+    }
     from + block[from..].iter().position(|z| z.widen() == value).unwrap_or(0)
 }
 

@@ -64,12 +64,19 @@ impl<'a, T: Element> Task<'a, T> {
         let in_groups = self.common.is_spread
             && (shape.classes() <= FEW_CLASSES || shape.inner() > 1)
             && shape.classes() <= NUMBERED_CLASSES;
+        // Loops, not closures handed to iterators: those would be compiled without the instruction set.
         match self.common.family {
-            LossFamily::BinaryCrossEntropy => (0..rows).for_each(|row| self.binary_row(simd, row)),
+            LossFamily::BinaryCrossEntropy => {
+                for row in 0..rows {
+                    self.binary_row(simd, row);
+                }
+            }
             LossFamily::CrossEntropy if in_groups => self.groups(simd),
             LossFamily::CrossEntropy => {
                 self.make_room(shape.classes());
-                (0..rows).for_each(|row| self.single_row(simd, row));
+                for row in 0..rows {
+                    self.single_row(simd, row);
+                }
             }
         }
     }
