@@ -160,7 +160,9 @@ impl<T: FlexElement> Gradient<T> {
 
 fn scale<W: Element>(gradient: &mut [W], upstream: W) {
     if upstream.to_f64() != 1.0 {
-        gradient.iter_mut().for_each(|value| *value = product(*value, upstream));
+        for value in &mut *gradient {
+            *value = product(*value, upstream);
+        }
     }
 }
 

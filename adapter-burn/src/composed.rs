@@ -188,7 +188,7 @@ impl Anchor {
         let z = z.mask_fill(has_no_loss.clone().expand(all), 0.0);
         let column = z.clone().argmax(1);
         let max = z.clone().gather(1, column.clone());
-        let columns = Tensor::<1, Int>::arange(0..classes as i64, (&z.device(), column.dtype()));
+        let columns = Tensor::<1, Int>::arange(0..classes.cast_signed() as i64, (&z.device(), column.dtype()));
         let is_max = columns.reshape([1, classes, 1]).expand(all).equal(column.clone().expand(all));
         let others = z.sub(max.clone()).exp().mask_fill(is_max.clone(), 0.0);
         let is_confident = sum_over(others, 1).lower_scalar(1.0);

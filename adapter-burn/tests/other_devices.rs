@@ -3,7 +3,7 @@
 
 mod common;
 
-use burn::tensor::{Bool, Device, GradientCheckpointingStrategy, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 use common::{assert_close, assert_same, classes, core_classes, narrowed, numbers, read, tensor, widened};
 use label_smoothing_burn::{
     BurnTargets, Config, Element, Error, ErrorKind, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy,
@@ -116,7 +116,10 @@ fn targets_on_another_device_are_refused_by_name() {
         for error in errors.map(Option::unwrap) {
             assert_eq!(error.kind(), ErrorKind::Framework);
             let message = error.to_string();
-            assert!(message.contains(expected_name) && message.contains("Flex") && message.contains("NdArray"), "{message}");
+            assert!(
+                message.contains(expected_name) && message.contains("Flex") && message.contains("NdArray"),
+                "{message}"
+            );
             let Error::Device { name, found, expected } = error else { panic!("{message}") };
             assert_eq!((name, expected), (expected_name, logits.device()));
             assert_ne!(found, logits.device());
@@ -137,10 +140,4 @@ fn targets_on_another_device_are_refused_by_name() {
         refused(&logits, &mixed(&there, &here), "the second targets");
         refused(&logits, &mixed(&here, &there), "the mixing factors");
     }
-}
-
-#[test]
-fn the_strategies_of_these_devices() {
-    let strategies = devices().map(|device| device.gradient_checkpointing_strategy());
-    assert_eq!(strategies.map(|s| s == Some(GradientCheckpointingStrategy::Balanced)), [false, true]);
 }
