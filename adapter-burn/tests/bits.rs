@@ -63,6 +63,9 @@ fn every_element_type() {
     check::<bf16>();
 }
 
+/// What makes logits of a leaf.
+type View = fn(Tensor<2>) -> Tensor<2>;
+
 #[test]
 fn strided_narrowed_and_transposed_logits() {
     fn check<T: Element + burn::tensor::Element>() {
@@ -72,7 +75,7 @@ fn strided_narrowed_and_transposed_logits() {
         for device in autodiff_devices() {
             let transposed = tensor(&all[..ROWS * CLASSES], [CLASSES, ROWS], &device).require_grad();
             let wide = tensor(&all, [2 * ROWS, 3 * CLASSES], &device).require_grad();
-            let views: [(&Tensor<2>, fn(Tensor<2>) -> Tensor<2>); 5] = [
+            let views: [(&Tensor<2>, View); 5] = [
                 (&transposed, Tensor::transpose),
                 (&wide, |wide| wide.narrow(0, 3, ROWS).narrow(1, 5, CLASSES)),
                 (&wide, |wide| wide.slice(s![1..1 + 2 * ROWS as i32 - 1;2, 2..2 + 3 * CLASSES as i32 - 2;3])),

@@ -63,9 +63,9 @@ pub(crate) fn kernel_gradient<T: label_smoothing_core::Element, P: label_smoothi
     logits: &[T],
     upstream: f64,
 ) -> (f64, Vec<T>) {
+    use label_smoothing_core::Element as _;
     let mut gradient = vec![T::default(); logits.len()];
     let loss = kernel::loss_and_gradient(problem, logits, T::Wide::from_f64(upstream), &mut gradient).unwrap();
-    use label_smoothing_core::Element as _;
     (T::Wide::from_f64(loss.value).to_f64(), gradient)
 }
 

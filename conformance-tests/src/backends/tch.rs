@@ -194,6 +194,7 @@ fn widened(tensor: &Tensor) -> Result<Vec<f64>, Failure> {
     flat.and_then(Vec::try_from).map_err(broken)
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "what map_err hands on")]
 fn broken(error: TchError) -> Failure {
     Failure::Broken(format!("libtorch: {error}"))
 }
