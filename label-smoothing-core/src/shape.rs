@@ -33,8 +33,10 @@ impl Shape {
         if dims[axis] == 0 {
             return Err(Error::NoClasses { shape: dims.to_vec(), axis });
         }
-        // Of f64, the largest element, so that no byte count overflows either.
-        let bytes = dims.iter().try_fold(size_of::<f64>(), |product, &dim| product.checked_mul(dim));
+        // Of f64, the largest element, so that no byte count overflows either; without axes of length 0, so that no product
+        // of some of the axes does.
+        let lengths = dims.iter().filter(|&&length| length != 0);
+        let bytes = lengths.copied().try_fold(size_of::<f64>(), usize::checked_mul);
         if bytes.is_none_or(|bytes| bytes > isize::MAX as usize) {
             return Err(Error::BufferLength { name: "logits", found: 0, expected: usize::MAX });
         }

@@ -135,7 +135,9 @@ fn nothing_is_written_when_a_buffer_is_refused() {
 #[test]
 fn shapes_beyond_the_address_space_are_refused() {
     let config = Config::cross_entropy().build().unwrap();
-    let targets = || Targets::<f32>::indices(Array::new([usize::MAX / 2], Vec::<i64>::new()));
-    let refused = Problem::new(&config, &[usize::MAX / 2, 3], targets()).unwrap_err();
-    assert!(matches!(refused, Error::BufferLength { name: "logits", expected: usize::MAX, .. }), "{refused}");
+    for shape in [&[usize::MAX / 2, 3][..], &[0, usize::MAX / 2, 8, 3]] {
+        let targets = Targets::<f32>::indices(Array::new(&shape[..shape.len() - 1], Vec::<i64>::new()));
+        let refused = Problem::new(&config, shape, targets).unwrap_err();
+        assert!(matches!(refused, Error::BufferLength { name: "logits", expected: usize::MAX, .. }), "{refused}");
+    }
 }
