@@ -92,7 +92,9 @@ fn frameworks_have_the_versions_that_are_locked() {
         if framework.starts_with("none") {
             continue;
         }
-        let (name, version) = framework.split_once(' ').expect("a name and a version");
+        // What the framework binds may follow: "tch 0.26.0, libtorch 2.13.0".
+        let crate_and_version = framework.split(',').next().unwrap_or_default();
+        let (name, version) = crate_and_version.split_once(' ').expect("a name and a version");
         let entry = format!("name = \"{name}\"\nversion = \"{version}\"\n");
         assert!(lock.contains(&entry), "{} names {framework}, which is not in Cargo.lock", backend.name());
     }
