@@ -4,7 +4,7 @@ use crate::config::{ClassWeighting, Config, Denominator, EmptyMean, LossFamily, 
 use crate::element::Element;
 use crate::error::Error;
 use crate::shape::Shape;
-use crate::sum::pairwise;
+use crate::sum::{CarriedSum, Tree};
 use crate::targets::{Array, Labels, Targets};
 
 /// A configuration, the shape of the logits and their targets, seen to fit together.
@@ -16,7 +16,7 @@ pub struct Problem<'a, P: Clone> {
     shape: Shape,
     targets: Targets<'a, P>,
     counted_rows: usize,
-    denominator: f64,
+    denominator: CarriedSum,
 }
 
 impl<'a, P: Element> Problem<'a, P> {
@@ -30,9 +30,8 @@ impl<'a, P: Element> Problem<'a, P> {
         config.check_classes(shape.classes())?;
         check_kind(config, &targets.labels)?;
         check_shapes(&shape, &targets)?;
-        let mut problem = Self { config, shape, targets, counted_rows: 0, denominator: 0.0 };
-        problem.check_rows()?;
-        problem.counted_rows = (0..problem.shape.rows()).filter(|&row| problem.is_counted(row)).count();
+        let mut problem = Self { config, shape, targets, counted_rows: 0, denominator: CarriedSum::default() };
+        problem.counted_rows = problem.check_rows()?;
         problem.denominator = problem.sum_denominator();
         Ok(problem)
     }
@@ -91,9 +90,19 @@ impl<'a, P: Element> Problem<'a, P> {
         self.config.class_weights().map_or(1.0, |weights| weights[class])
     }
 
+    /// Whether rows are told apart by their labels only: no mask, no row weights.
+    pub(crate) fn has_plain_rows(&self) -> bool {
+        self.targets.masks.is_empty() && self.targets.row_weights.is_empty()
+    }
+
     /// What a mean divides by. 0 is a mean over nothing.
     #[must_use]
     pub fn denominator(&self) -> f64 {
+        self.denominator.value()
+    }
+
+    /// The denominator as it is added up over batches.
+    pub(crate) fn carried_denominator(&self) -> CarriedSum {
         self.denominator
     }
 
@@ -122,7 +131,7 @@ impl<'a, P: Element> Problem<'a, P> {
         match self.config.reduction() {
             Reduction::Sum => Some(1.0),
             Reduction::Mean if self.is_empty_mean() => None,
-            Reduction::Mean => Some(self.denominator),
+            Reduction::Mean => Some(self.denominator()),
         }
     }
 
@@ -133,7 +142,7 @@ impl<'a, P: Element> Problem<'a, P> {
             (Reduction::Sum, _) => sum,
             (Reduction::Mean, EmptyMean::Zero) if self.is_empty_mean() => 0.0,
             (Reduction::Mean, _) if self.is_empty_mean() => f64::NAN,
-            (Reduction::Mean, _) => sum / self.denominator,
+            (Reduction::Mean, _) => sum / self.denominator(),
         }
     }
 
@@ -148,7 +157,7 @@ impl<'a, P: Element> Problem<'a, P> {
     }
 
     fn is_empty_mean(&self) -> bool {
-        self.config.reduction() == Reduction::Mean && self.denominator == 0.0
+        self.config.reduction() == Reduction::Mean && self.denominator() == 0.0
     }
 
     fn losses_per_row(&self) -> usize {
@@ -165,8 +174,14 @@ impl<'a, P: Element> Problem<'a, P> {
         }
     }
 
-    fn check_rows(&self) -> Result<(), Error> {
+    /// Checks every counted row; how many there are.
+    fn check_rows(&self) -> Result<usize, Error> {
+        if self.are_plain_indices() {
+            return Ok(self.shape.rows());
+        }
+        let mut counted = 0;
         for row in (0..self.shape.rows()).filter(|&row| self.is_counted(row)) {
+            counted += 1;
             for weights in &self.targets.row_weights {
                 let value = weights.values()[row];
                 if !(value.is_finite() && value >= 0.0) {
@@ -186,7 +201,18 @@ impl<'a, P: Element> Problem<'a, P> {
                 Labels::Probabilities(probabilities) => self.check_probabilities(row, probabilities.values())?,
             }
         }
-        Ok(())
+        Ok(counted)
+    }
+
+    /// Whether every row is an index in range, without mask, weight or ignored id: seen at a glance, since with few
+    /// classes the row by row check takes longer than the loss.
+    fn are_plain_indices(&self) -> bool {
+        let Labels::Indices(classes) = &self.targets.labels else { return false };
+        let (count, ignored) = (self.shape.classes() as u64, self.config.ignore_index());
+        // An ignored id that is no class is found out by being out of range.
+        let is_class = |id: &i64| (0..count).contains(&id.cast_unsigned());
+        let highest = || classes.values().iter().fold(0, |highest: u64, id| highest.max(id.cast_unsigned()));
+        self.has_plain_rows() && !ignored.iter().any(is_class) && (classes.values().is_empty() || highest() < count)
     }
 
     fn check_class(&self, row: usize, value: i64) -> Result<(), Error> {
@@ -205,8 +231,9 @@ impl<'a, P: Element> Problem<'a, P> {
             LossFamily::CrossEntropy => (f64::MAX, "finite and not negative"),
             LossFamily::BinaryCrossEntropy => (1.0, "between 0 and 1"),
         };
-        for class in 0..self.shape.classes() {
-            let value = probabilities[self.shape.element(row, class)].to_f64();
+        let values = probabilities[self.shape.row_start(row)..].iter().step_by(self.shape.inner());
+        for (class, value) in values.take(self.shape.classes()).enumerate() {
+            let value = value.to_f64();
             if !(0.0..=largest).contains(&value) {
                 return Err(Error::Probability { row, class, value, range });
             }
@@ -214,15 +241,22 @@ impl<'a, P: Element> Problem<'a, P> {
         Ok(())
     }
 
-    fn sum_denominator(&self) -> f64 {
+    fn sum_denominator(&self) -> CarriedSum {
         match self.config.denominator() {
-            Denominator::Weights => {
-                let weight = |row| if self.is_counted(row) { self.row_denominator(row) } else { 0.0 };
-                pairwise(self.shape.rows(), &weight)
+            Denominator::Weights if self.config.class_weights().is_none() && self.targets.row_weights.is_empty() => {
+                CarriedSum::from(self.counted() as f64)
             }
-            Denominator::Counted => self.counted() as f64,
-            Denominator::All => self.losses() as f64,
-            Denominator::Constant(value) => value,
+            Denominator::Weights => {
+                let mut tree = Tree::new();
+                for row in 0..self.shape.rows() {
+                    let weight = if self.is_counted(row) { self.row_denominator(row) } else { 0.0 };
+                    tree.push(row, 0, CarriedSum::from(weight));
+                }
+                tree.total().unwrap_or_default()
+            }
+            Denominator::Counted => CarriedSum::from(self.counted() as f64),
+            Denominator::All => CarriedSum::from(self.losses() as f64),
+            Denominator::Constant(value) => CarriedSum::from(value),
         }
     }
 
@@ -239,11 +273,10 @@ impl<'a, P: Element> Problem<'a, P> {
                 let lambda = lambda.values()[row];
                 lambda * weight(first.values()[row]) + (1.0 - lambda) * weight(second.values()[row])
             }
-            (Labels::Probabilities(probabilities), _) => weights
-                .iter()
-                .enumerate()
-                .map(|(class, weight)| weight * probabilities.values()[self.shape.element(row, class)].to_f64())
-                .sum(),
+            (Labels::Probabilities(probabilities), _) => {
+                let values = probabilities.values()[self.shape.row_start(row)..].iter().step_by(self.shape.inner());
+                weights.iter().zip(values).map(|(weight, value)| weight * value.to_f64()).sum()
+            }
         };
         self.row_weight(row) * share
     }

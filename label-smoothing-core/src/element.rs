@@ -1,10 +1,12 @@
 //! The element types of logits: `f32`, `f64`, `f16` and `bf16`.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, f32x16, f64x8};
+use fearless_simd::{Simd, f32x16, f64x8};
 use half::{bf16, f16};
 
 use crate::kernel::{Float, GradientOf, Task, halves};
+use crate::parts::Sums;
+use crate::sum::Tree;
 
 /// An element type that the kernel takes. Sealed: the numerics of each type are part of the definition.
 ///
@@ -45,7 +47,7 @@ pub trait Element: Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + 
 
     /// Runs a task of the kernel: here, so that it is compiled once and not in every crate that calls it.
     #[doc(hidden)]
-    fn run(level: Level, task: Task<'_, Self>);
+    fn run(task: Task<'_, Self>) -> Tree<Sums>;
 }
 
 macro_rules! element {
@@ -64,8 +66,8 @@ macro_rules! element {
                 $from(value)
             }
 
-            fn run(level: Level, task: Task<'_, Self>) {
-                dispatch!(level, simd => task.run(simd));
+            fn run(task: Task<'_, Self>) -> Tree<Sums> {
+                task.run()
             }
 
             $($storage)*

@@ -6,6 +6,7 @@ use std::ops::{Add, AddAssign};
 use crate::check::Problem;
 use crate::config::Denominator;
 use crate::element::Element;
+use crate::sum::CarriedSum;
 
 /// What a batch gives before anything is divided: add the parts of several batches, then take the mean.
 ///
@@ -28,9 +29,9 @@ use crate::element::Element;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LossParts {
-    sum: f64,
+    sum: CarriedSum,
     denominator: PartsDenominator,
-    nll: f64,
+    nll: CarriedSum,
     counted: u64,
     correct: u64,
 }
@@ -40,26 +41,35 @@ pub struct LossParts {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 enum PartsDenominator {
-    OfBatch(f64),
+    OfBatch(CarriedSum),
     Constant(f64),
 }
 
 /// What one pass over the rows adds up.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Sums {
+pub struct Sums {
     /// The row losses.
-    pub(crate) loss: f64,
+    pub(crate) loss: CarriedSum,
     /// The row losses without smoothing and weights.
-    pub(crate) nll: f64,
+    pub(crate) nll: CarriedSum,
     /// The correct predictions.
     pub(crate) correct: u64,
+}
+
+impl Add for Sums {
+    type Output = Self;
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self { loss: self.loss + other.loss, nll: self.nll + other.nll, correct: self.correct + other.correct }
+    }
 }
 
 impl LossParts {
     pub(crate) fn new<P: Element>(problem: &Problem<P>, sums: Sums) -> Self {
         let denominator = match problem.config().denominator() {
             Denominator::Constant(value) => PartsDenominator::Constant(value),
-            _ => PartsDenominator::OfBatch(problem.denominator()),
+            _ => PartsDenominator::OfBatch(problem.carried_denominator()),
         };
         let Sums { loss, nll, correct } = sums;
         Self { sum: loss, denominator, nll, counted: problem.counted() as u64, correct }
@@ -68,34 +78,35 @@ impl LossParts {
     /// The sum of the row losses, in nats.
     #[must_use]
     pub fn sum(&self) -> f64 {
-        self.sum
+        self.sum.value()
     }
 
     /// What the mean divides by.
     #[must_use]
     pub fn denominator(&self) -> f64 {
         match self.denominator {
-            PartsDenominator::OfBatch(value) | PartsDenominator::Constant(value) => value,
+            PartsDenominator::OfBatch(sum) => sum.value(),
+            PartsDenominator::Constant(value) => value,
         }
     }
 
     /// The smoothed loss: the sum over the denominator, NaN where both are 0.
     #[must_use]
     pub fn mean(&self) -> f64 {
-        self.sum / self.denominator()
+        self.sum() / self.denominator()
     }
 
     /// The sum of the counted rows' plain negative log-likelihood of the target as it was given: without smoothing,
     /// weights and z-loss. In nats.
     #[must_use]
     pub fn nll(&self) -> f64 {
-        self.nll
+        self.nll.value()
     }
 
     /// `exp(nll / counted)`: the perplexity that is comparable between models, smoothed or not.
     #[must_use]
     pub fn perplexity(&self) -> f64 {
-        (self.nll / self.counted as f64).exp()
+        (self.nll() / self.counted as f64).exp()
     }
 
     /// How many rows (binary: elements) were neither masked nor ignored.
@@ -148,7 +159,9 @@ impl AddAssign for LossParts {
 impl Sum for LossParts {
     /// The parts of no batch at all are 0 over 0.
     fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
-        let nothing = Self { sum: 0.0, denominator: PartsDenominator::OfBatch(0.0), nll: 0.0, counted: 0, correct: 0 };
+        let zero = CarriedSum::default();
+        let nothing =
+            Self { sum: zero, denominator: PartsDenominator::OfBatch(zero), nll: zero, counted: 0, correct: 0 };
         parts.reduce(Add::add).unwrap_or(nothing)
     }
 }

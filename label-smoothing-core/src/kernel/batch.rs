@@ -1,16 +1,17 @@
-//! A batch cut into tasks, and the tasks' rows.
+//! A batch cut into tasks.
 
 use fearless_simd::Level;
 
 use super::general::Rows;
 use super::memory::{Memory, Upstream};
+use super::plan::SpreadPlan;
 use super::task::Task;
 use crate::check::Problem;
 use crate::config::LossFamily;
 use crate::element::Element;
-use crate::parts::{LossParts, Sums};
+use crate::parts::LossParts;
 use crate::shape::Shape;
-use crate::sum::pairwise;
+use crate::sum::Tree;
 
 /// Logits below which a task is not worth another thread.
 const TASK_LOGITS: usize = 1 << 17;
@@ -28,21 +29,15 @@ pub(super) struct Job<'a, T: Element> {
     pub(super) factor: f64,
 }
 
-/// What one row gives to the sums.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct RowResult {
-    pub(super) loss: f64,
-    pub(super) nll: f64,
-    pub(super) correct: u64,
-}
-
 /// What all tasks of a batch have in common.
 #[derive(Clone, Copy)]
 pub(crate) struct Common<'a> {
+    pub(super) level: Level,
     pub(super) rows: &'a dyn Rows,
     pub(super) shape: &'a Shape,
     pub(super) family: LossFamily,
-    pub(super) is_spread: bool,
+    /// How all rows are planned, where their coefficients are a spread.
+    pub(super) plan: Option<&'a SpreadPlan<'a>>,
     pub(super) factor: f64,
 }
 
@@ -59,35 +54,31 @@ pub(super) fn run<T: Element, P: Element>(problem: &Problem<P>, job: Job<'_, T>)
 
 /// Runs a batch on a given instruction set; the bits are the same on each.
 pub(super) fn run_at<T: Element, P: Element>(level: Level, problem: &Problem<P>, job: Job<'_, T>) -> LossParts {
-    let shape = problem.shape();
-    let mut results = vec![RowResult::default(); shape.rows()];
-    let common = Common {
-        rows: problem,
-        shape,
-        family: problem.config().loss(),
-        is_spread: super::plan::is_spread(problem),
-        factor: job.factor,
-    };
-    let tasks = cut(common, job, &mut results);
-    for_each(tasks, |task| T::run(level, task));
-    let sums = Sums {
-        loss: pairwise(results.len(), &|row| results[row].loss),
-        nll: pairwise(results.len(), &|row| results[row].nll),
-        correct: results.iter().map(|row| row.correct).sum(),
-    };
-    LossParts::new(problem, sums)
+    let plan = SpreadPlan::new(problem);
+    let (shape, family) = (problem.shape(), problem.config().loss());
+    let common = Common { level, rows: problem, shape, family, plan: plan.as_ref(), factor: job.factor };
+    let mut sums = Tree::new();
+    for part in map(cut(common, job), T::run) {
+        sums.append(part);
+    }
+    LossParts::new(problem, sums.total().unwrap_or_default())
 }
 
 /// Cuts a batch along the axes before the class axis, where its memory comes apart in slices.
-fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>, results: &'a mut [RowResult]) -> Vec<Task<'a, T>> {
+fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>) -> Vec<Task<'a, T>> {
     let Job { mut memory, mut losses, upstream, .. } = job;
-    let (shape, mut results) = (common.shape, results);
+    let shape = common.shape;
     let per_outer = shape.classes() * shape.inner();
     let losses_per_outer = match common.family {
         LossFamily::CrossEntropy => shape.inner(),
         LossFamily::BinaryCrossEntropy => per_outer,
     };
-    let step = if cfg!(feature = "parallel") { TASK_LOGITS.div_ceil(per_outer.max(1)) } else { shape.outer().max(1) };
+    let step = if cfg!(feature = "parallel") {
+        // A power of two, so that tasks are nodes of the tree of rows.
+        TASK_LOGITS.div_ceil(per_outer.max(1)).next_power_of_two()
+    } else {
+        shape.outer().max(1)
+    };
     let mut tasks = Vec::new();
     for first in (0..shape.outer()).step_by(step) {
         let count = step.min(shape.outer() - first);
@@ -98,25 +89,28 @@ fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>, results: &'a mut [Ro
             None => (None, None),
         };
         losses = tail_losses;
-        let (head_results, tail_results) = results.split_at_mut(count * shape.inner());
-        results = tail_results;
-        let first_row = first * shape.inner();
-        tasks.push(Task::new(common, first_row, head, head_losses, upstream, head_results));
+        tasks.push(Task {
+            common,
+            first_row: first * shape.inner(),
+            rows: count * shape.inner(),
+            offset: first * per_outer,
+            memory: head,
+            losses: head_losses,
+            upstream,
+            sums: Tree::new(),
+        });
     }
     tasks
 }
 
+/// Applies `each` to every item, on the current rayon pool if there are several; the results in the items' order.
 #[cfg(feature = "parallel")]
-fn for_each<I: Send>(items: Vec<I>, each: impl Fn(I) + Sync + Send) {
+fn map<I: Send, R: Send>(items: Vec<I>, each: impl Fn(I) -> R + Sync + Send) -> Vec<R> {
     use rayon::prelude::*;
-    if items.len() > 1 {
-        items.into_par_iter().for_each(each);
-    } else {
-        items.into_iter().for_each(each);
-    }
+    if items.len() > 1 { items.into_par_iter().map(each).collect() } else { items.into_iter().map(each).collect() }
 }
 
 #[cfg(not(feature = "parallel"))]
-fn for_each<I>(items: Vec<I>, each: impl Fn(I)) {
-    items.into_iter().for_each(each);
+fn map<I, R>(items: Vec<I>, each: impl Fn(I) -> R) -> Vec<R> {
+    items.into_iter().map(each).collect()
 }

@@ -1,103 +1,119 @@
 //! The binary family: an independent sigmoid per element, computed in `f64` for every element type.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Simd, f64x8};
+use fearless_simd::{Level, Simd, dispatch, f64x8};
 
-use super::batch::RowResult;
-use super::general::sum;
+use super::closed_form::Real;
+use super::general::{WIDTH, total};
 use super::math;
 use super::memory::Write;
-use super::plan::log;
 use super::task::{Task, scaled};
 use crate::element::Element;
+use crate::parts::Sums;
 
-/// What one element's target asks of its logit.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct BinaryTarget {
+/// What a row's targets ask of its logits, by class, with room for a multiple of [`WIDTH`]; beyond the row, 0.
+#[derive(Debug)]
+pub(super) struct BinaryTargets {
     /// `q` after smoothing.
-    pub(super) positive: f64,
+    pub(super) positive: Vec<f64>,
     /// `1 - q` after smoothing, formed without subtracting from 1.
-    pub(super) negative: f64,
+    pub(super) negative: Vec<f64>,
     /// The weight.
-    pub(super) weight: f64,
+    pub(super) weight: Vec<f64>,
     /// The target as given.
-    pub(super) given: f64,
+    pub(super) given: Vec<f64>,
 }
 
-/// What one element gives, without denominator and upstream gradient.
-#[derive(Debug, Clone, Copy, Default)]
-struct BinaryResult {
+/// What a row's elements give, by class, without denominator and upstream gradient.
+#[derive(Debug)]
+struct BinaryAnswer {
     /// The loss.
-    loss: f64,
+    loss: Vec<f64>,
     /// The gradient.
-    gradient: f64,
+    gradient: Vec<f64>,
     /// The loss of the target as given, without its weight.
-    nll: f64,
+    nll: Vec<f64>,
 }
 
-/// Elements that are worked on at once.
-const WIDTH: usize = 8;
+/// Room for one row.
+#[derive(Debug)]
+struct BinaryScratch {
+    z: Vec<f64>,
+    targets: BinaryTargets,
+    answer: BinaryAnswer,
+}
+
+impl BinaryScratch {
+    fn new(classes: usize) -> Self {
+        let room = || vec![0.0; classes.next_multiple_of(WIDTH)];
+        Self {
+            z: room(),
+            targets: BinaryTargets { positive: room(), negative: room(), weight: room(), given: room() },
+            answer: BinaryAnswer { loss: room(), gradient: room(), nll: room() },
+        }
+    }
+}
 
 impl<T: Element> Task<'_, T> {
-    /// One row of the binary family.
-    #[inline(always)]
-    pub(super) fn binary_row<S: Simd>(&mut self, simd: S, row: usize) {
-        let shape = self.common.shape;
-        let (classes, inner, global) = (shape.classes(), shape.inner(), self.first_row + row);
-        let start = self.start(row);
-        if !self.common.rows.is_counted(global) {
-            if let Some(losses) = &mut self.losses {
-                losses[start..].iter_mut().step_by(inner).take(classes).for_each(|loss| *loss = T::Wide::from_f64(0.0));
+    /// Every row of the task.
+    pub(super) fn binary_rows(&mut self) {
+        let mut scratch = BinaryScratch::new(self.common.shape.classes());
+        for row in 0..self.rows {
+            if self.common.rows.is_counted(self.first_row + row) {
+                self.binary_row(row, &mut scratch);
+            } else {
+                scratch.answer.loss.fill(0.0);
+                scratch.answer.gradient.fill(0.0);
+                self.push(row, Sums::default());
             }
-            let results = vec![BinaryResult::default(); classes];
-            return self.write_binary(row, &results);
+            self.write_binary(row, &scratch.answer);
         }
-        let mut given = vec![0.0; classes];
-        let mut targets = vec![BinaryTarget::default(); classes.next_multiple_of(WIDTH)];
-        self.common.rows.given(global, &mut given);
-        self.common.rows.binary(global, &given, &mut targets);
-        let mut results = Vec::with_capacity(targets.len());
-        let mut correct = 0;
-        for (first, targets) in targets.chunks_exact(WIDTH).enumerate().map(|(chunk, targets)| (chunk * WIDTH, targets))
-        {
-            let mut z = [0.0; WIDTH];
-            for (z, class) in z.iter_mut().zip(first..classes) {
-                *z = self.memory.logits()[start + class * inner].widen().to_f64();
-                correct += u64::from((*z > 0.0) == (given[class] > 0.5));
-            }
-            results.extend(elements(simd, &z, targets, self.common.rows.subtracts_entropy()));
-        }
-        if let Some(losses) = &mut self.losses {
-            let places = losses[start..].iter_mut().step_by(inner).take(classes);
-            places.zip(&results).for_each(|(place, result)| *place = T::Wide::from_f64(result.loss));
-        }
-        let (loss, nll) = (sum(classes, |c| results[c].loss), sum(classes, |c| results[c].nll));
-        self.results[row] = RowResult { loss, nll, correct };
-        self.write_binary(row, &results[..classes]);
     }
 
-    fn write_binary(&mut self, row: usize, results: &[BinaryResult]) {
-        let (start, step) = (self.start(row), self.common.shape.inner());
+    fn binary_row(&mut self, row: usize, scratch: &mut BinaryScratch) {
+        let (classes, inner) = (self.common.shape.classes(), self.common.shape.inner());
+        let BinaryScratch { z, targets, answer } = scratch;
+        self.common.rows.binary(self.first_row + row, targets);
+        let logits = self.memory.logits()[self.start(row)..].iter().step_by(inner).take(classes);
+        let mut correct = 0;
+        for ((z, logit), given) in z.iter_mut().zip(logits).zip(&targets.given) {
+            *z = logit.widen().to_f64();
+            correct += u64::from((*z > 0.0) == (*given > 0.5));
+        }
+        elements(self.common.level, z, targets, self.common.rows.subtracts_entropy(), answer);
+        let (loss, nll) = (total(&answer.loss[..classes]), total(&answer.nll[..classes]));
+        self.push(row, Sums { loss: loss.into(), nll: nll.into(), correct });
+    }
+
+    fn write_binary(&mut self, row: usize, answer: &BinaryAnswer) {
+        let (classes, step, start) = (self.common.shape.classes(), self.common.shape.inner(), self.start(row));
+        if let Some(losses) = &mut self.losses {
+            let places = losses[start..].iter_mut().step_by(step).take(classes);
+            places.zip(&answer.loss).for_each(|(place, &loss)| *place = T::Wide::from_f64(loss));
+        }
         let first = self.common.shape.row_start(self.first_row + row);
-        let upstream = self.upstream;
-        let factor = self.common.factor;
-        let value = |class: usize| scaled(upstream.at(first + class * step), factor * results[class].gradient);
-        self.memory.write(WriteElements { start, step, count: results.len(), value });
+        let (upstream, factor) = (self.upstream, self.common.factor);
+        let value = |class: usize| scaled(upstream.at(first + class * step), factor * answer.gradient[class]);
+        self.memory.write(WriteElements { start, step, classes, value });
     }
 }
 
 struct WriteElements<F> {
     start: usize,
     step: usize,
-    count: usize,
+    classes: usize,
     value: F,
 }
 
 impl<T: Element, F: Fn(usize) -> T::Wide> Write<T> for WriteElements<F> {
     fn to<G: Element<Wide = T::Wide>>(self, gradient: &mut [G]) {
-        let places = gradient[self.start..].iter_mut().step_by(self.step).take(self.count);
+        let places = gradient[self.start..].iter_mut().step_by(self.step).take(self.classes);
         places.enumerate().for_each(|(class, place)| *place = G::narrow((self.value)(class)));
     }
+}
+
+fn elements(level: Level, z: &[f64], targets: &BinaryTargets, subtract_entropy: bool, answer: &mut BinaryAnswer) {
+    dispatch!(level, simd => elements_at(simd, z, targets, subtract_entropy, answer));
 }
 
 /// ```text
@@ -105,42 +121,38 @@ impl<T: Element, F: Fn(usize) -> T::Wide> Write<T> for WriteElements<F> {
 /// g = w ((1 - q) s(z) - q s(-z)),                  s(|z|) = 1 / (1 + exp(-|z|)),  s(-|z|) = exp(-|z|) / (1 + exp(-|z|))
 /// ```
 #[inline(always)]
-fn elements<S: Simd>(
+fn elements_at<S: Simd>(
     simd: S,
-    z: &[f64; WIDTH],
-    targets: &[BinaryTarget],
+    z: &[f64],
+    targets: &BinaryTargets,
     subtract_entropy: bool,
-) -> [BinaryResult; WIDTH] {
-    let magnitudes = f64x8::from_fn(simd, |lane| -z[lane].abs());
-    let e = math::exp_f64(simd, magnitudes);
-    let tail = math::log_1p(simd, e);
-    let (near, far) = (f64x8::splat(simd, 1.0) / (e + 1.0), e / (e + 1.0));
-    std::array::from_fn(|lane| {
-        let (z, BinaryTarget { positive, negative, weight, given }) = (z[lane], targets[lane]);
-        if z.is_nan() {
-            return BinaryResult { loss: f64::NAN, gradient: f64::NAN, nll: f64::NAN };
+    answer: &mut BinaryAnswer,
+) {
+    let splat = |value: f64| f64x8::splat(simd, value);
+    let (zero, one) = (splat(0.0), splat(1.0));
+    for at in (0..z.len()).step_by(WIDTH) {
+        let vector = |values: &[f64]| f64x8::from_slice(simd, &values[at..at + WIDTH]);
+        let z = vector(z);
+        let (positive, negative) = (vector(&targets.positive), vector(&targets.negative));
+        let (weight, given) = (vector(&targets.weight), vector(&targets.given));
+        let is_positive = z.simd_ge(zero);
+        let e = math::exp_f64(simd, is_positive.select(-z, z));
+        let tail = math::log_1p(simd, e);
+        let (near, far) = (one / (e + one), e / (e + one));
+        let (up, down) = (is_positive.select(near, far), is_positive.select(far, near));
+        let if_negative = is_positive.select(z, zero) + tail;
+        let if_positive = is_positive.select(zero, -z) + tail;
+        let mut loss = positive.times_selected(if_positive) + negative.times_selected(if_negative);
+        if subtract_entropy {
+            loss -= math::entropy_terms(simd, positive) + math::entropy_terms(simd, negative);
         }
-        let tail = tail.as_slice()[lane];
-        let (if_negative, if_positive) = (z.max(0.0) + tail, (-z).max(0.0) + tail);
-        let (near, far) = (near.as_slice()[lane], far.as_slice()[lane]);
-        let (up, down) = if z >= 0.0 { (near, far) } else { (far, near) };
-        let entropy = if subtract_entropy {
-            let of = |q: f64| if q == 0.0 { 0.0 } else { -q * log(q) };
-            of(positive) + of(negative)
-        } else {
-            0.0
-        };
-        let loss = term(positive, if_positive) + term(negative, if_negative);
-        BinaryResult {
-            loss: term(weight, loss - entropy),
-            gradient: weight * (negative * up - positive * down),
-            nll: term(given, if_positive) + term(1.0 - given, if_negative),
-        }
-    })
-}
-
-/// `mass * cost`, where a mass of 0 costs nothing however large the cost.
-#[inline(always)]
-fn term(mass: f64, cost: f64) -> f64 {
-    if mass == 0.0 { 0.0 } else { mass * cost }
+        let nll = given.times_selected(if_positive) + (one - given).times_selected(if_negative);
+        let gradient = weight * (negative * up - positive * down);
+        // A NaN is one whatever it is multiplied by.
+        let is_number = z.simd_eq(z);
+        let nan = splat(f64::NAN);
+        is_number.select(weight.times_selected(loss), nan).store_slice(&mut answer.loss[at..at + WIDTH]);
+        is_number.select(gradient, nan).store_slice(&mut answer.gradient[at..at + WIDTH]);
+        is_number.select(nll, nan).store_slice(&mut answer.nll[at..at + WIDTH]);
+    }
 }

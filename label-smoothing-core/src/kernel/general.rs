@@ -1,106 +1,152 @@
 //! The coefficients of any row, one by one: probabilities, class weights, distributions, restricted support.
 
-use super::binary::BinaryTarget;
-use super::plan::{self, SpreadRow, log};
+use std::ops::Add;
+
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, f64x8};
+
+use super::binary::BinaryTargets;
+use super::closed_form::{Coefficients, Real};
+use super::lanes::join;
+use super::math;
+use super::plan::{self, SpreadRow};
 use crate::check::Problem;
 use crate::config::{ClassWeighting, NonFiniteLogits, Smoothing};
 use crate::element::Element;
-use crate::sum::pairwise;
+use crate::sum::{CarriedSum, Tree};
 use crate::targets::Labels;
 
-/// What a row of general coefficients adds up to.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct GeneralRow {
-    /// `A`, the sum of the coefficients.
-    pub(super) total: f64,
-    /// `R`, their sum without the column of the maximum.
-    pub(super) total_of_others: f64,
-    /// `a_m`, the coefficient of the column of the maximum.
-    pub(super) at_maximum: f64,
-    /// `sum_c a_c t_c`.
-    pub(super) shifted: f64,
-    /// The sum of the target as given.
-    pub(super) given: f64,
-    /// `sum_c q_c t_c` of the target as given.
-    pub(super) given_shifted: f64,
-    /// The first class of the largest probability of the target as given.
-    pub(super) target: usize,
-    /// The factor of `lse^2`.
-    pub(super) z_factor: f64,
-    /// The entropy to take off.
-    pub(super) offset: f64,
-}
-
-/// Columns that the eight lanes of a node of [`sum`]'s tree hold.
+/// Columns at once, and columns that a node of the tree holds.
+pub(super) const WIDTH: usize = 8;
 const NODE: usize = 64;
 
-/// Adds `value(0) + ... + value(len - 1)`: eight lanes over 64 columns, joined as the vectors' lanes are, and a balanced
-/// tree over those.
-#[inline(always)]
-pub(super) fn sum(len: usize, value: impl Fn(usize) -> f64) -> f64 {
-    pairwise(len.div_ceil(NODE), &|node| {
-        let (from, to) = (node * NODE, (node * NODE + NODE).min(len));
-        let mut x = [0.0; 8];
-        let whole = from + (to - from) / 8 * 8;
-        for first in (from..whole).step_by(8) {
-            for (lane, sum) in x.iter_mut().enumerate() {
-                *sum += value(first + lane);
-            }
-        }
-        for column in whole..to {
-            x[column - whole] += value(column);
-        }
-        ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]))
-    })
+/// Room for one row, a multiple of [`WIDTH`] each; what lies beyond the row is 0.
+#[derive(Debug, Default)]
+pub(super) struct GeneralScratch {
+    /// `t = z - max`.
+    pub(super) shifted: Vec<f64>,
+    /// The target as given.
+    given: Vec<f64>,
+    /// The coefficients.
+    pub(super) coefficients: Vec<f64>,
 }
 
-/// Fills `a` with the coefficients of a counted row, given its shifted logits `t = z - max` in `f64`. `q` is room for
-/// the target as given.
+impl GeneralScratch {
+    pub(super) fn resize(&mut self, classes: usize) {
+        for room in [&mut self.shifted, &mut self.given, &mut self.coefficients] {
+            room.resize(classes.next_multiple_of(WIDTH), 0.0);
+        }
+    }
+}
+
+/// Finds the coefficients of a counted row, given its shifted logits and the column of its maximum; and the first class
+/// of the largest probability of the target as given.
 pub(super) fn general_row(
+    level: Level,
     problem: &dyn Rows,
     row: usize,
     maximum: usize,
-    t: &[f64],
-    q: &mut [f64],
-    a: &mut [f64],
-) -> GeneralRow {
-    let classes = t.len();
+    classes: usize,
+    scratch: &mut GeneralScratch,
+) -> (Coefficients<f64>, usize) {
+    let GeneralScratch { shifted, given, coefficients } = scratch;
+    let (t, q, a) = (&shifted[..classes], &mut given[..classes], &mut coefficients[..classes]);
     problem.given(row, q);
     problem.smoothed(row, t, q, a);
+    let mut likeliest = 0;
+    for class in 1..classes {
+        if q[class] > q[likeliest] {
+            likeliest = class;
+        }
+    }
     let weighting = problem.weighting(row);
     let factor = match weighting {
         RowWeighting::Classes { factor, .. } | RowWeighting::Row { factor } => factor,
         RowWeighting::Expected { factor, weights } => {
-            factor * sum(classes, |c| weights.map_or(1.0, |weights| weights[c]) * a[c])
+            let weight = |class: usize| weights.map_or(1.0, |weights| weights[class]);
+            let weighted: Vec<f64> = a.iter().enumerate().map(|(class, a)| weight(class) * a).collect();
+            factor * total(&weighted)
         }
     };
-    let entropy = if problem.subtracts_entropy() {
-        sum(classes, |c| if a[c] == 0.0 { 0.0 } else { -a[c] * log(a[c]) })
-    } else {
-        0.0
-    };
+    let entropy = if problem.subtracts_entropy() { entropy(level, coefficients) } else { 0.0 };
+    let a = &mut coefficients[..classes];
     match weighting {
         RowWeighting::Classes { weights, .. } => a.iter_mut().zip(weights).for_each(|(a, w)| *a *= factor * w),
         _ => a.iter_mut().for_each(|a| *a *= factor),
     }
-    let selected = |mass: f64, t: f64| if mass == 0.0 { 0.0 } else { mass * t };
-    let mut target = 0;
-    for class in 1..classes {
-        if q[class] > q[target] {
-            target = class;
+    let at_maximum = a[maximum];
+    let [total, total_of_others, shifted, given, given_shifted] = sums(level, coefficients, given, shifted, maximum);
+    let (z_factor, offset) = (problem.z_factor(row), factor * entropy);
+    let all = Coefficients { total, total_of_others, at_maximum, shifted, given, given_shifted, z_factor, offset };
+    (all, likeliest)
+}
+
+/// Several sums at once.
+#[derive(Debug, Clone, Copy)]
+struct Several<const N: usize>([CarriedSum; N]);
+
+impl<const N: usize> Add for Several<N> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|which| self.0[which] + other.0[which]))
+    }
+}
+
+/// `A`, `R`, `D`, and the sum and the shifted sum of the target as given.
+fn sums(level: Level, a: &[f64], q: &[f64], t: &[f64], maximum: usize) -> [f64; 5] {
+    dispatch!(level, simd => sums_at(simd, a, q, t, maximum))
+}
+
+#[inline(always)]
+fn sums_at<S: Simd>(simd: S, a: &[f64], q: &[f64], t: &[f64], maximum: usize) -> [f64; 5] {
+    let zero = f64x8::splat(simd, 0.0);
+    let mut tree = Tree::new();
+    for from in (0..a.len()).step_by(NODE) {
+        let mut lanes = [zero; 5];
+        for at in (from..(from + NODE).min(a.len())).step_by(WIDTH) {
+            let vector = |values: &[f64]| f64x8::from_slice(simd, &values[at..at + WIDTH]);
+            let (a, q, t) = (vector(a), vector(q), vector(t));
+            let mut others = a;
+            if at <= maximum && maximum < at + WIDTH {
+                others.as_mut_slice()[maximum - at] = 0.0;
+            }
+            lanes[0] += a;
+            lanes[1] += others;
+            lanes[2] += a.times_selected(t);
+            lanes[3] += q;
+            lanes[4] += q.times_selected(t);
         }
+        let [a, b, c, d, e] = lanes;
+        let joined = [join(a), join(b), join(c), join(d), join(e)];
+        tree.push(from / NODE, 0, Several(joined.map(CarriedSum::from)));
     }
-    GeneralRow {
-        total: sum(classes, |c| a[c]),
-        total_of_others: sum(classes, |c| if c == maximum { 0.0 } else { a[c] }),
-        at_maximum: a[maximum],
-        shifted: sum(classes, |c| selected(a[c], t[c])),
-        given: sum(classes, |c| q[c]),
-        given_shifted: sum(classes, |c| selected(q[c], t[c])),
-        target,
-        z_factor: problem.z_factor(row),
-        offset: factor * entropy,
+    tree.total().map_or([0.0; 5], |Several(sums)| sums.map(CarriedSum::value))
+}
+
+/// The sum of some columns, in the order of [`sums`].
+pub(super) fn total(values: &[f64]) -> f64 {
+    let mut tree = Tree::new();
+    for (node, values) in values.chunks(NODE).enumerate() {
+        let mut x = [0.0; WIDTH];
+        for values in values.chunks(WIDTH) {
+            x.iter_mut().zip(values).for_each(|(x, value)| *x += value);
+        }
+        tree.push(node, 0, CarriedSum::from(((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]))));
     }
+    tree.total().unwrap_or_default().value()
+}
+
+/// `-sum q log q`, where a term of 0 is 0.
+fn entropy(level: Level, q: &[f64]) -> f64 {
+    let mut terms = vec![0.0; q.len()];
+    dispatch!(level, simd => {
+        for (terms, q) in terms.chunks_exact_mut(WIDTH).zip(q.chunks_exact(WIDTH)) {
+            math::entropy_terms(simd, f64x8::from_slice(simd, q)).store_slice(terms);
+        }
+    });
+    total(&terms)
 }
 
 /// How the weights enter a row.
@@ -137,8 +183,8 @@ pub(super) trait Rows: Sync {
     /// The factor of `lse^2`.
     fn z_factor(&self, row: usize) -> f64;
 
-    /// The binary targets of a row, given the target as given.
-    fn binary(&self, row: usize, given: &[f64], targets: &mut [BinaryTarget]);
+    /// The binary targets of a row.
+    fn binary(&self, row: usize, targets: &mut BinaryTargets);
 }
 
 impl<P: Element> Rows for Problem<'_, P> {
@@ -193,7 +239,11 @@ impl<P: Element> Rows for Problem<'_, P> {
             None if hole == Some(class) || self.config().excluded_classes().contains(&class) => 0.0,
             None => 1.0,
         };
-        let total = if distribution.is_some() && !is_restricted { 1.0 } else { sum(q.len(), share) };
+        let total = if distribution.is_some() && !is_restricted {
+            1.0
+        } else {
+            total(&(0..q.len()).map(share).collect::<Vec<_>>())
+        };
         if total != 0.0 {
             for (class, q) in q.iter_mut().enumerate() {
                 *q = (1.0 - epsilon) * *q + epsilon * share(class) / total;
@@ -222,11 +272,13 @@ impl<P: Element> Rows for Problem<'_, P> {
         self.row_weight(row) * self.config().z_loss()
     }
 
-    fn binary(&self, row: usize, given: &[f64], targets: &mut [BinaryTarget]) {
+    fn binary(&self, row: usize, targets: &mut BinaryTargets) {
         let config = self.config();
+        let classes = self.shape().classes();
+        self.given(row, &mut targets.given[..classes]);
         let is_excluded = |class: usize| config.excluded_classes().contains(&class);
-        let sharers = (0..given.len()).filter(|&class| !is_excluded(class)).count();
-        for (class, (target, &y)) in targets.iter_mut().zip(given).enumerate() {
+        let sharers = (0..classes).filter(|&class| !is_excluded(class)).count();
+        for class in 0..classes {
             // The rate, and how much of it each of the two outcomes gets.
             let (epsilon, positive, negative) = match config.smoothing() {
                 Smoothing::Uniform { .. } if sharers == 0 => (0.0, 0.0, 0.0),
@@ -243,12 +295,10 @@ impl<P: Element> Rows for Problem<'_, P> {
                 Smoothing::PositivesOnly { epsilon } => (*epsilon, 0.0, 1.0),
                 _ => (0.0, 0.0, 0.0),
             };
-            *target = BinaryTarget {
-                positive: (1.0 - epsilon) * y + epsilon * positive,
-                negative: (1.0 - epsilon) * (1.0 - y) + epsilon * negative,
-                weight: self.row_weight(row) * self.class_weight(class),
-                given: y,
-            };
+            let y = targets.given[class];
+            targets.positive[class] = (1.0 - epsilon) * y + epsilon * positive;
+            targets.negative[class] = (1.0 - epsilon) * (1.0 - y) + epsilon * negative;
+            targets.weight[class] = self.row_weight(row) * self.class_weight(class);
         }
     }
 }

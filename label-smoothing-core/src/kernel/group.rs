@@ -3,170 +3,451 @@
 //! The arithmetic is that of [`row`](super::row), to the bit: the 32 lanes of a row are 32 vectors here.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Simd, f64x8};
+use fearless_simd::{Level, Simd, dispatch, f64x8, mask64x8};
 
-use super::lanes::{BLOCK, Float, LANES};
+use super::closed_form::{self, RowGradient, RowSums, Sharers, Spread};
+use super::lanes::{BLOCK, Float, LANES, MAX_WIDTH, transpose};
+use super::math;
 use crate::element::Element;
+use crate::parts::Sums;
+use crate::sum::CarriedSum;
 
-/// Rows at most in one group.
-pub(super) const MAX_ROWS: usize = 16;
-
-/// What a group of rows adds up to, by row.
+/// What the targets of a group of rows ask, by row.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct GroupSums {
-    /// Whether the row has a softmax: no NaN, no `+inf`, not only `-inf`.
-    pub(super) is_defined: [bool; MAX_ROWS],
-    /// The largest logit.
-    pub(super) max: [f64; MAX_ROWS],
-    /// Its first column.
-    pub(super) column: [usize; MAX_ROWS],
-    /// `S_o`, as in a single row.
-    pub(super) others: [f64; MAX_ROWS],
-    /// The sum of the shifted logits without the hole.
-    pub(super) shifted: [f64; MAX_ROWS],
+pub(super) struct Targets<W> {
+    /// The target's classes, as numbers.
+    pub(super) classes: [[W; MAX_WIDTH]; 2],
+    /// The class whose being the maximum is a correct prediction.
+    pub(super) likeliest: [W; MAX_WIDTH],
+    /// Which rows are counted. A bit for each.
+    pub(super) is_counted: u64,
+    /// The coefficients.
+    pub(super) spread: Spread<[f64; MAX_WIDTH]>,
+    /// What the rows have in common.
+    pub(super) sharers: Sharers,
+    /// Whether the second class is another than the first.
+    pub(super) is_mixed: bool,
 }
 
-/// Eight rows' sums in `f64`, twice.
-type Sums<S> = (f64x8<S>, Option<f64x8<S>>);
+/// Room for what becomes of a group of rows.
+#[derive(Debug, Default)]
+pub(super) struct Room<W> {
+    /// `exp(t)` of class `c` at `c * WIDTH`.
+    exps: Vec<W>,
+    /// The lanes that exponentials and shifted logits are added in, [`LANES`] vectors each.
+    lanes: [Vec<W>; 2],
+}
 
-/// Adds up the rows whose class `c` is the vector at `c * stride`; leaves `exp(t)` of class `c` at `c * WIDTH`.
+impl<W: Float> Room<W> {
+    /// Room for groups of rows of this many classes.
+    pub(super) fn resize(&mut self, classes: usize) {
+        self.exps.resize(classes * W::WIDTH, W::default());
+        self.lanes.iter_mut().for_each(|lanes| lanes.resize(LANES.min(classes) * W::WIDTH, W::default()));
+    }
+}
+
+/// What a group of rows gives, by row: 0 from rows that are not counted, NaN from rows without a softmax.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answer<W> {
+    pub(super) loss: [f64; MAX_WIDTH],
+    pub(super) nll: [f64; MAX_WIDTH],
+    /// Which rows have a softmax: no NaN, no `+inf`, not only `-inf`. A bit for each.
+    pub(super) is_defined: u64,
+    /// Which counted rows' maximum is in the target's likeliest class.
+    pub(super) is_correct: u64,
+    /// What all rows add up to: the node of the rows' tree that they are.
+    pub(super) sums: Sums,
+    /// What the gradient is made of.
+    gradient: Gradient<W>,
+}
+
+impl<W: Float> Answer<W> {
+    pub(super) fn new() -> Self {
+        let nothing = [W::default(); MAX_WIDTH];
+        Self {
+            loss: [0.0; MAX_WIDTH],
+            nll: [0.0; MAX_WIDTH],
+            is_defined: 0,
+            is_correct: 0,
+            sums: Sums::default(),
+            gradient: Gradient {
+                probability: nothing,
+                spread: nothing,
+                maximum: (nothing, nothing),
+                at_targets: [nothing; 2],
+            },
+        }
+    }
+}
+
+/// What the gradient of a group of rows is made of, by row, with the batch's factor `f` in it.
+#[derive(Debug, Clone, Copy)]
+struct Gradient<W> {
+    /// `f B / S`.
+    probability: [W; MAX_WIDTH],
+    /// `f a_c` of the spread.
+    spread: [W; MAX_WIDTH],
+    /// The column of the maximum, and its gradient.
+    maximum: ([W; MAX_WIDTH], [W; MAX_WIDTH]),
+    /// The gradients of the target's classes.
+    at_targets: [[W; MAX_WIDTH]; 2],
+}
+
+/// Adds up the rows whose class `c` is the vector at `c * stride`.
+pub(super) fn losses<T: Element>(
+    level: Level,
+    z: &[T],
+    stride: usize,
+    targets: &Targets<T::Wide>,
+    factor: f64,
+    room: &mut Room<T::Wide>,
+    answer: &mut Answer<T::Wide>,
+) {
+    dispatch!(level, simd => {
+        let sums = sums(simd, z, stride, targets, room);
+        finish(simd, &sums, targets, factor, answer);
+    });
+}
+
+/// What the logits of a group of rows add up to.
+struct LogitSums<S: Simd, W: Float> {
+    max: W::Vector<S>,
+    /// 1 where the row has no NaN.
+    is_number: W::Vector<S>,
+    /// The first column of the maximum.
+    column: W::Vector<S>,
+    /// `S_o`, in `f64`.
+    others: [f64x8<S>; 2],
+    /// The sum of the shifted logits without the hole, in `f64`.
+    shifted: [f64x8<S>; 2],
+    /// `t` of the target's classes.
+    t: [W::Vector<S>; 2],
+    /// `exp(t)` of the target's classes.
+    e: [W::Vector<S>; 2],
+}
+
 #[inline(always)]
-pub(super) fn sums<S: Simd, T: Element>(
+fn sums<S: Simd, T: Element>(
     simd: S,
     z: &[T],
     stride: usize,
-    classes: usize,
-    holes: &[usize; MAX_ROWS],
-    exps: &mut [T::Wide],
-) -> GroupSums {
-    let width = T::Wide::WIDTH;
-    let load = |class: usize| T::load(simd, &z[class * stride..class * stride + width]);
+    targets: &Targets<T::Wide>,
+    room: &mut Room<T::Wide>,
+) -> LogitSums<S, T::Wide> {
+    let (width, classes) = (T::Wide::WIDTH, targets.sharers.classes);
     let number = |value: f64| <T::Wide as Float>::Vector::splat(simd, T::Wide::from_f64(value));
+    let vector = |values: &[T::Wide]| <T::Wide as Float>::Vector::from_slice(simd, &values[..width]);
+    let zero = number(0.0);
 
     let mut max = number(f64::NEG_INFINITY);
     let mut is_number = max.simd_eq(max);
-    for class in 0..classes {
-        let z = load(class);
+    for z in z.chunks(stride).take(classes) {
+        let z = T::load(simd, &z[..width]);
         is_number &= z.simd_eq(z);
         max = max.max(z);
     }
 
-    let hole = <T::Wide as Float>::Vector::from_fn(simd, |row| T::Wide::from_f64(holes[row] as f64));
-    let zero = number(0.0);
-    let (mut others, mut shifted) = (zero_wide(simd, zero), zero_wide(simd, zero));
-    let mut column = number(-1.0);
+    let wanted = [vector(&targets.classes[0]), vector(&targets.classes[1])];
+    let hole = if targets.sharers.has_hole { wanted[0] } else { number(-1.0) };
+    let (mut t, mut e) = ([zero; 2], [zero; 2]);
+    let (mut others, mut shifted) = ([f64x8::splat(simd, 0.0); 2], [f64x8::splat(simd, 0.0); 2]);
+    let (mut column, mut here) = (number(-1.0), zero);
+    let [of_exps, of_shifts] = &mut room.lanes;
+    let mut logits = z.chunks(stride).zip(room.exps.chunks_exact_mut(width)).take(classes);
     for block in (0..classes).step_by(BLOCK) {
-        let mut lanes = ([zero; LANES], [zero; LANES]);
-        for class in block..(block + BLOCK).min(classes) {
-            let z = load(class);
-            let t = z - max;
-            let e = T::Wide::exp(simd, t);
-            e.store_slice(&mut exps[class * width..(class + 1) * width]);
-            let here = number(class as f64);
+        let of_block = BLOCK.min(classes - block);
+        for (class, (z, kept)) in logits.by_ref().take(of_block).enumerate() {
+            let t_here = T::load(simd, &z[..width]) - max;
+            let e_here = T::Wide::exp(simd, t_here);
+            e_here.store_slice(kept);
+            let is_first_target = wanted[0].simd_eq(here);
+            (t[0], e[0]) = (is_first_target.select(t_here, t[0]), is_first_target.select(e_here, e[0]));
+            if targets.is_mixed {
+                let is_second_target = wanted[1].simd_eq(here);
+                (t[1], e[1]) = (is_second_target.select(t_here, t[1]), is_second_target.select(e_here, e[1]));
+            }
             // The first column that holds the maximum is kept out; -1 says that there was none yet.
-            let is_first = column.simd_lt(zero) & z.simd_eq(max);
-            column = is_first.select(here, column);
-            lanes.0[class % LANES] += is_first.select(zero, e);
-            lanes.1[class % LANES] += hole.simd_eq(here).select(zero, t);
+            let is_maximum = column.simd_lt(zero) & t_here.simd_eq(zero);
+            column = is_maximum.select(here, column);
+            let (e_counted, t_counted) = (is_maximum.select(zero, e_here), hole.simd_eq(here).select(zero, t_here));
+            let lane = class % LANES * width..(class % LANES + 1) * width;
+            let (exps, shifts) = (&mut of_exps[lane.clone()], &mut of_shifts[lane]);
+            if class < LANES {
+                e_counted.store_slice(exps);
+                t_counted.store_slice(shifts);
+            } else {
+                add_to::<S, T::Wide>(simd, exps, e_counted);
+                add_to::<S, T::Wide>(simd, shifts, t_counted);
+            }
+            here += T::Wide::from_f64(1.0);
         }
-        let used = (classes - block).min(LANES);
-        others = add(others, tree::<S, T::Wide>(simd, &lanes.0, used));
-        shifted = add(shifted, tree::<S, T::Wide>(simd, &lanes.1, used));
+        let used = of_block.min(LANES);
+        others = add(others, tree::<S, T::Wide>(simd, of_exps, used));
+        shifted = add(shifted, tree::<S, T::Wide>(simd, of_shifts, used));
     }
-    let is_number = is_number.select(number(1.0), zero);
-    GroupSums {
-        is_defined: std::array::from_fn(|row| {
-            row < width && is_number.as_slice()[row].to_f64() == 1.0 && max.as_slice()[row].to_f64().is_finite()
-        }),
-        max: std::array::from_fn(|row| if row < width { max.as_slice()[row].to_f64() } else { 0.0 }),
-        column: std::array::from_fn(|row| if row < width { column.as_slice()[row].to_f64() as usize } else { 0 }),
-        others: flat(others),
-        shifted: flat(shifted),
-    }
+    LogitSums { max, is_number: is_number.select(number(1.0), zero), column, others, shifted, t, e }
+}
+
+#[inline(always)]
+fn add_to<S: Simd, W: Float>(simd: S, place: &mut [W], vector: W::Vector<S>) {
+    (W::Vector::from_slice(simd, place) + vector).store_slice(place);
 }
 
 /// Adds `used` lanes in `f64` by the tree that a single row's lanes are added by; the others are zero.
 #[inline(always)]
-fn tree<S: Simd, W: Float>(simd: S, lanes: &[W::Vector<S>; LANES], used: usize) -> Sums<S> {
-    // Depth first, so that few vectors are alive: lane l's node at a level is it and what lies `distance` further.
-    #[inline(always)]
-    fn node<S: Simd, W: Float>(simd: S, lanes: &[W::Vector<S>; LANES], from: usize, used: usize) -> Sums<S> {
-        let mut sum = W::widen_vector(simd, lanes[from]);
-        // from, from + 16 | from + 8, from + 24: the two lower levels.
+fn tree<S: Simd, W: Float>(simd: S, lanes: &[W], used: usize) -> [f64x8<S>; 2] {
+    let mut nodes = [[f64x8::splat(simd, 0.0); 2]; 8];
+    for (from, node) in nodes.iter_mut().enumerate().take(used) {
+        let wide = |lane: usize| {
+            W::widen_vector(simd, W::Vector::from_slice(simd, &lanes[lane * W::WIDTH..(lane + 1) * W::WIDTH]))
+        };
+        *node = wide(from);
         if from + 16 < used {
-            sum = add(sum, W::widen_vector(simd, lanes[from + 16]));
+            *node = add(*node, wide(from + 16));
         }
         if from + 8 < used {
-            let mut far = W::widen_vector(simd, lanes[from + 8]);
-            if from + 24 < used {
-                far = add(far, W::widen_vector(simd, lanes[from + 24]));
-            }
-            sum = add(sum, far);
+            let far = wide(from + 8);
+            *node = add(*node, if from + 24 < used { add(far, wide(from + 24)) } else { far });
         }
-        sum
     }
-    let node = |from: usize| (from < used).then(|| node::<S, W>(simd, lanes, from, used));
-    let join = |near: Option<Sums<S>>, far: Option<Sums<S>>| match (near, far) {
-        (Some(near), Some(far)) => Some(add(near, far)),
-        (near, _) => near,
-    };
-    let even = join(join(node(0), node(4)), join(node(2), node(6)));
-    let odd = join(join(node(1), node(5)), join(node(3), node(7)));
-    join(even, odd).unwrap_or_else(|| W::widen_vector(simd, lanes[0]))
+    let [a, b, c, d, e, f, g, h] = nodes;
+    add(add(add(a, e), add(c, g)), add(add(b, f), add(d, h)))
 }
 
 #[inline(always)]
-fn add<S: Simd>(a: Sums<S>, b: Sums<S>) -> Sums<S> {
-    let second = match (a.1, b.1) {
-        (Some(a), Some(b)) => Some(a + b),
-        _ => None,
-    };
-    (a.0 + b.0, second)
+fn add<S: Simd>(a: [f64x8<S>; 2], b: [f64x8<S>; 2]) -> [f64x8<S>; 2] {
+    [a[0] + b[0], a[1] + b[1]]
 }
 
+/// The formula, eight rows at a time.
 #[inline(always)]
-fn zero_wide<S: Simd, V: SimdFloat<S>>(simd: S, _: V) -> Sums<S> {
-    let zero = f64x8::splat(simd, 0.0);
-    (zero, (V::LEN > 8).then_some(zero))
-}
-
-#[inline(always)]
-fn flat<S: Simd>(wide: Sums<S>) -> [f64; MAX_ROWS] {
-    std::array::from_fn(|row| match (row < 8, wide.1) {
-        (true, _) => wide.0.as_slice()[row],
-        (false, Some(second)) => second.as_slice()[row - 8],
-        (false, None) => 0.0,
-    })
-}
-
-/// What [`gradients`] multiplies and subtracts, by row.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct GroupFactors<W> {
-    /// `f B / S`.
-    pub(super) probability: [W; MAX_ROWS],
-    /// `f a_c` of the spread.
-    pub(super) spread: [W; MAX_ROWS],
-    /// The upstream gradient.
-    pub(super) upstream: [W; MAX_ROWS],
-}
-
-/// Writes each class's gradients to the vector at `c * stride`, as [`row::gradient`](super::row::gradient) does.
-#[inline(always)]
-pub(super) fn gradients<S: Simd, G: Element>(
+fn finish<S: Simd, W: Float>(
     simd: S,
-    exps: &[G::Wide],
-    factors: &GroupFactors<G::Wide>,
-    classes: usize,
+    sums: &LogitSums<S, W>,
+    targets: &Targets<W>,
+    factor: f64,
+    answer: &mut Answer<W>,
+) {
+    let vector = |values: &[W; MAX_WIDTH]| W::Vector::from_slice(simd, &values[..W::WIDTH]);
+    let number = |value: f64| W::Vector::splat(simd, W::from_f64(value));
+    let widened = |vector: W::Vector<S>| W::widen_vector(simd, vector);
+    let is_defined = sums.is_number.simd_gt(number(0.0))
+        & sums.max.simd_lt(number(f64::INFINITY))
+        & sums.max.simd_gt(number(f64::NEG_INFINITY));
+    let is_correct = sums.column.simd_eq(vector(&targets.likeliest)).to_bitmask();
+    let (column, max) = (widened(sums.column), widened(sums.max));
+    let wanted = [widened(vector(&targets.classes[0])), widened(vector(&targets.classes[1]))];
+    let (t, e) = ([widened(sums.t[0]), widened(sums.t[1])], [widened(sums.e[0]), widened(sums.e[1])]);
+    answer.is_defined = is_defined.to_bitmask();
+    answer.is_correct = is_correct & answer.is_defined & targets.is_counted;
+
+    let (zero, nan) = (f64x8::splat(simd, 0.0), f64x8::splat(simd, f64::NAN));
+    let (mut loss, mut nll) = ([zero; 2], [zero; 2]);
+    let (mut probability, mut spread, mut at_maximum) = ([zero; 2], [zero; 2], [zero; 2]);
+    let mut at_targets = [[zero; 2]; 2];
+    for half in 0..W::HALVES {
+        let target = targets.spread.half(simd, half);
+        let is_maximum = [column[half].simd_eq(wanted[0][half]), column[half].simd_eq(wanted[1][half])];
+        let (others, t) = (sums.others[half], [t[0][half], t[1][half]]);
+        let row = RowSums { max: max[half], others, lse: math::log_1p(simd, others) };
+        let a = target.coefficients(targets.sharers, is_maximum, t, sums.shifted[half]);
+        let (of_row, of_given) = closed_form::losses(&a, &row);
+        let is_defined = mask64x8::from_bitmask(simd, answer.is_defined >> (8 * half) & 0xff);
+        let is_counted = mask64x8::from_bitmask(simd, targets.is_counted >> (8 * half) & 0xff);
+        loss[half] = is_counted.select(is_defined.select(of_row, nan), zero);
+        nll[half] = is_counted.select(is_defined.select(of_given, nan), zero);
+        let gradient = RowGradient::new(&a, &row, factor);
+        let of_targets = target.at_targets(targets.sharers);
+        (probability[half], at_maximum[half]) = (gradient.probability, gradient.at_maximum);
+        spread[half] = target.share * factor;
+        at_targets[0][half] = gradient.at(e[0][half], of_targets[0]);
+        if targets.is_mixed {
+            at_targets[1][half] = gradient.at(e[1][half], of_targets[1]);
+        }
+        loss[half].store_slice(&mut answer.loss[half * 8..half * 8 + 8]);
+        nll[half].store_slice(&mut answer.nll[half * 8..half * 8 + 8]);
+    }
+    answer.sums = node(simd, W::HALVES, loss, nll);
+    answer.sums.correct = u64::from(answer.is_correct.count_ones());
+    let rounded = |wide: [f64x8<S>; 2]| W::narrow_vector(simd, wide);
+    let gradient = &mut answer.gradient;
+    rounded(probability).store_slice(&mut gradient.probability[..W::WIDTH]);
+    rounded(spread).store_slice(&mut gradient.spread[..W::WIDTH]);
+    sums.column.store_slice(&mut gradient.maximum.0[..W::WIDTH]);
+    rounded(at_maximum).store_slice(&mut gradient.maximum.1[..W::WIDTH]);
+    rounded(at_targets[0]).store_slice(&mut gradient.at_targets[0][..W::WIDTH]);
+    rounded(at_targets[1]).store_slice(&mut gradient.at_targets[1][..W::WIDTH]);
+}
+
+/// The losses of 8 or 16 rows added up as the rows' tree does it, by neighbours: several nodes of a level at once.
+#[inline(always)]
+fn node<S: Simd>(simd: S, halves: usize, loss: [f64x8<S>; 2], nll: [f64x8<S>; 2]) -> Sums {
+    let zero = f64x8::splat(simd, 0.0);
+    let (mut losses, mut nlls) = ((loss[0], zero), (nll[0], zero));
+    if halves == 2 {
+        losses = carried(loss[0].deinterleave(loss[1]), (zero, zero));
+        nlls = carried(nll[0].deinterleave(nll[1]), (zero, zero));
+    }
+    // Eight nodes of each; from here on both in one vector, those of the losses in front.
+    let mut nodes = carried(losses.0.deinterleave(nlls.0), losses.1.deinterleave(nlls.1));
+    for _ in 0..2 {
+        nodes = carried(nodes.0.deinterleave(nodes.0), nodes.1.deinterleave(nodes.1));
+    }
+    let sum = |at: usize| CarriedSum::new(nodes.0.as_slice()[at], nodes.1.as_slice()[at]);
+    Sums { loss: sum(0), nll: sum(1), correct: 0 }
+}
+
+/// The addition of carried sums.
+#[inline(always)]
+fn carried<S: Simd>(sums: (f64x8<S>, f64x8<S>), lost: (f64x8<S>, f64x8<S>)) -> (f64x8<S>, f64x8<S>) {
+    let sum = sums.0 + sums.1;
+    let kept = sum - sums.0;
+    (sum, ((sums.0 - (sum - kept)) + (sums.1 - kept)) + (lost.0 + lost.1))
+}
+
+impl Spread<[f64; MAX_WIDTH]> {
+    /// The same for every row.
+    pub(super) fn of_all(row: &Spread<f64>) -> Self {
+        Spread {
+            hard: row.hard.map(|value| [value; MAX_WIDTH]),
+            given: row.given.map(|value| [value; MAX_WIDTH]),
+            share: [row.share; MAX_WIDTH],
+            z_factor: [row.z_factor; MAX_WIDTH],
+            offset: [row.offset; MAX_WIDTH],
+        }
+    }
+
+    /// Sets one row's.
+    pub(super) fn set(&mut self, at: usize, row: &Spread<f64>) {
+        for which in 0..2 {
+            self.hard[which][at] = row.hard[which];
+            self.given[which][at] = row.given[which];
+        }
+        self.share[at] = row.share;
+        self.z_factor[at] = row.z_factor;
+        self.offset[at] = row.offset;
+    }
+
+    /// Those of eight rows.
+    #[inline(always)]
+    fn half<S: Simd>(&self, simd: S, half: usize) -> Spread<f64x8<S>> {
+        let rows = |values: &[f64; MAX_WIDTH]| f64x8::from_slice(simd, &values[half * 8..half * 8 + 8]);
+        Spread {
+            hard: [rows(&self.hard[0]), rows(&self.hard[1])],
+            given: [rows(&self.given[0]), rows(&self.given[1])],
+            share: rows(&self.share),
+            z_factor: rows(&self.z_factor),
+            offset: rows(&self.offset),
+        }
+    }
+}
+
+/// Writes the gradients of a group of rows, class `c` to the vector at `c * stride`, as
+/// [`row::gradient`](super::row::gradient) does.
+pub(super) fn gradients<G: Element>(
+    level: Level,
+    room: &Room<G::Wide>,
+    targets: &Targets<G::Wide>,
+    answer: &Answer<G::Wide>,
+    upstream: &[G::Wide; MAX_WIDTH],
+    stride: usize,
+    out: &mut [G],
+) {
+    dispatch!(level, simd => gradients_at(simd, room, targets, &answer.gradient, upstream, stride, out));
+}
+
+#[inline(always)]
+fn gradients_at<S: Simd, G: Element>(
+    simd: S,
+    room: &Room<G::Wide>,
+    targets: &Targets<G::Wide>,
+    gradient: &Gradient<G::Wide>,
+    upstream: &[G::Wide; MAX_WIDTH],
     stride: usize,
     out: &mut [G],
 ) {
     let width = G::Wide::WIDTH;
     let vector = |values: &[G::Wide]| <G::Wide as Float>::Vector::from_slice(simd, &values[..width]);
-    let (probability, upstream) = (vector(&factors.probability), vector(&factors.upstream));
-    let minus_spread = -vector(&factors.spread);
-    for class in 0..classes {
-        let e = vector(&exps[class * width..]);
-        let result = e.mul_add_precise(probability, minus_spread) * upstream;
-        G::store(result, &mut out[class * stride..class * stride + width]);
+    let (probability, minus_spread) = (vector(&gradient.probability), -vector(&gradient.spread));
+    let (column, at_maximum) = (vector(&gradient.maximum.0), vector(&gradient.maximum.1));
+    let wanted = [vector(&targets.classes[0]), vector(&targets.classes[1])];
+    let at_targets = [vector(&gradient.at_targets[0]), vector(&gradient.at_targets[1])];
+    let upstream = vector(upstream);
+    let mut here = <G::Wide as Float>::Vector::splat(simd, G::Wide::from_f64(0.0));
+    let classes = room.exps.chunks_exact(width).zip(out.chunks_mut(stride));
+    for (exps, out) in classes.take(targets.sharers.classes) {
+        let mut g = G::Wide::fused(simd, vector(exps), probability, minus_spread);
+        if targets.is_mixed {
+            g = wanted[1].simd_eq(here).select(at_targets[1], g);
+        }
+        g = wanted[0].simd_eq(here).select(at_targets[0], g);
+        g = column.simd_eq(here).select(at_maximum, g);
+        G::store(g * upstream, &mut out[..width]);
+        here += G::Wide::from_f64(1.0);
+    }
+}
+
+/// Lays rows that follow each other side by side: class `c` of row `r` goes to `c * WIDTH + r`, widened.
+pub(super) fn side_by_side<T: Element>(level: Level, z: &[T], rows: usize, classes: usize, to: &mut [T::Wide]) {
+    dispatch!(level, simd => side_by_side_at(simd, z, rows, classes, to));
+}
+
+#[inline(always)]
+fn side_by_side_at<S: Simd, T: Element>(simd: S, z: &[T], rows: usize, classes: usize, to: &mut [T::Wide]) {
+    let width = T::Wide::WIDTH;
+    let zero = <T::Wide as Float>::Vector::splat(simd, T::Wide::default());
+    for first in (0..classes).step_by(width) {
+        let mut vectors = [zero; MAX_WIDTH];
+        for (row, vector) in vectors.iter_mut().enumerate().take(rows) {
+            let from = row * classes + first;
+            *vector = match z.get(from..from + width) {
+                Some(z) => T::load(simd, z),
+                None => T::load(simd, &padded(&z[from..])[..width]),
+            };
+        }
+        let columns = transpose::<S, T::Wide>(vectors);
+        for (class, column) in (first..classes).zip(&columns[..width]) {
+            column.store_slice(&mut to[class * width..(class + 1) * width]);
+        }
+    }
+}
+
+#[inline(always)]
+fn padded<T: Element>(z: &[T]) -> [T; MAX_WIDTH] {
+    let mut padded = [T::default(); MAX_WIDTH];
+    padded[..z.len()].copy_from_slice(z);
+    padded
+}
+
+/// The inverse of [`side_by_side`]: fills `out` with the rows, narrowed. `from` has room for a multiple of `WIDTH`
+/// classes.
+pub(super) fn one_by_one<G: Element>(level: Level, from: &[G::Wide], classes: usize, out: &mut [G]) {
+    dispatch!(level, simd => one_by_one_at(simd, from, classes, out));
+}
+
+#[inline(always)]
+fn one_by_one_at<S: Simd, G: Element>(simd: S, from: &[G::Wide], classes: usize, out: &mut [G]) {
+    let width = G::Wide::WIDTH;
+    let zero = <G::Wide as Float>::Vector::splat(simd, G::Wide::default());
+    // Whole vectors are written, beyond a row's end too: the last classes first, then rows in their order, so that what
+    // went beyond is written over by what belongs there.
+    for first in (0..classes).step_by(width).rev() {
+        let mut vectors = [zero; MAX_WIDTH];
+        for (class, vector) in vectors.iter_mut().enumerate().take(width) {
+            let at = (first + class) * width;
+            *vector = <G::Wide as Float>::Vector::from_slice(simd, &from[at..at + width]);
+        }
+        let rows = transpose::<S, G::Wide>(vectors);
+        for (row, vector) in rows.iter().enumerate().take(out.len() / classes) {
+            let at = row * classes + first;
+            if let Some(out) = out.get_mut(at..at + width) {
+                G::store(*vector, out);
+            } else {
+                let mut values = [G::default(); MAX_WIDTH];
+                G::store(*vector, &mut values[..width]);
+                let rest = &mut out[at..];
+                rest.copy_from_slice(&values[..rest.len()]);
+            }
+        }
     }
 }

@@ -1,186 +1,183 @@
 //! The rows of a task in groups, a row in each lane.
 
-use fearless_simd::prelude::*;
-use fearless_simd::{Simd, f64x8};
+use fearless_simd::Level;
 
-use super::batch::RowResult;
-use super::closed_form::{self, RowGradient, RowSums};
-use super::group::{self, GroupFactors, GroupSums, MAX_ROWS};
-use super::lanes::Float;
-use super::math;
-use super::memory::Write;
-use super::plan::{NO_COLUMN, SpreadRow};
-use super::task::{Task, scaled};
+use super::closed_form::Spread;
+use super::group::{self, Answer, Room, Targets};
+use super::lanes::{Float, MAX_WIDTH};
+use super::memory::{Upstream, Write};
+use super::plan::SpreadPlan;
+use super::task::Task;
 use crate::element::Element;
+use crate::parts::Sums;
 
-/// What becomes of one row of a group.
+/// Room for a group of rows.
+#[derive(Debug)]
+pub(super) struct GroupScratch<W> {
+    targets: Targets<W>,
+    answer: Answer<W>,
+    upstream: [W; MAX_WIDTH],
+    room: Room<W>,
+    /// Logits, and later their gradient, class by class.
+    by_class: Vec<W>,
+}
+
+impl<W: Float> GroupScratch<W> {
+    fn new(plan: &SpreadPlan, upstream: Upstream<W>) -> Self {
+        let nothing = Spread { hard: [0.0; 2], given: [0.0; 2], share: 0.0, z_factor: 0.0, offset: 0.0 };
+        let spread = plan.common.map_or(nothing, |common| common.spread());
+        let mut room = Room::default();
+        room.resize(plan.sharers.classes);
+        Self {
+            targets: Targets {
+                classes: [[W::default(); MAX_WIDTH]; 2],
+                likeliest: [W::default(); MAX_WIDTH],
+                is_counted: 0,
+                spread: Spread::of_all(&spread),
+                sharers: plan.sharers,
+                is_mixed: plan.is_mixed,
+            },
+            answer: Answer::new(),
+            upstream: match upstream {
+                Upstream::Loss(value) => [value; MAX_WIDTH],
+                Upstream::Losses(_) => [W::default(); MAX_WIDTH],
+            },
+            room,
+            by_class: vec![W::default(); plan.sharers.classes.next_multiple_of(W::WIDTH) * W::WIDTH],
+        }
+    }
+}
+
+/// Consecutive rows of a task.
 #[derive(Clone, Copy)]
-enum Outcome {
-    /// The gradient that all lanes get, with these classes set right.
-    Special([(usize, f64); 3]),
-    /// The same value everywhere.
-    Filled(f64),
+struct Group {
+    first: usize,
+    rows: usize,
+    /// Whether a class of all rows is one piece of memory.
+    is_side_by_side: bool,
 }
 
 impl<T: Element> Task<'_, T> {
     /// Every row of the task, `WIDTH` rows at a time.
-    #[inline(always)]
-    pub(super) fn groups<S: Simd>(&mut self, simd: S) {
-        let (classes, width) = (self.common.shape.classes(), T::Wide::WIDTH);
-        self.scratch.exps.resize(classes * width, T::Wide::default());
-        self.scratch.logits.resize(classes * width, T::default());
-        if self.memory.wants_gradient() {
-            self.scratch.gradient.resize(classes * width, T::Wide::default());
-        }
-        for first in (0..self.results.len()).step_by(width) {
-            let rows = width.min(self.results.len() - first);
-            self.group(simd, first, rows);
-        }
-    }
-
-    #[inline(always)]
-    fn group<S: Simd>(&mut self, simd: S, first: usize, rows: usize) {
-        let (shape, width) = (self.common.shape, T::Wide::WIDTH);
-        let (classes, inner) = (shape.classes(), shape.inner());
-        // Rows that lie side by side are vectors as they are; others are copied side by side.
-        let is_direct = rows == width && inner > 1 && first % inner + rows <= inner;
-        let plans: [Option<SpreadRow>; MAX_ROWS] =
-            std::array::from_fn(
-                |row| {
-                    if row < rows { self.common.rows.spread(self.first_row + first + row) } else { None }
-                },
-            );
-        let holes = plans.map(|plan| plan.map_or(NO_COLUMN, |plan| plan.hole));
-        let start = self.start(first);
-        let sums = if is_direct {
-            let z = &self.memory.logits()[start..];
-            group::sums(simd, z, inner, classes, &holes, &mut self.scratch.exps)
-        } else {
-            self.gather(first, rows);
-            group::sums(simd, &self.scratch.logits, width, classes, &holes, &mut self.scratch.exps)
-        };
-        let (outcomes, factors) = self.finish_group(simd, first, rows, &plans, &sums);
-        if self.memory.wants_gradient() {
-            let starts = std::array::from_fn(|row| if row < rows { self.start(first + row) } else { 0 });
-            let (exps, room) = (&self.scratch.exps[..], &mut self.scratch.gradient[..]);
-            let places = Places { starts, rows, classes, inner, is_direct };
-            self.memory.write(WriteGroup { simd, exps, room, factors, outcomes, places });
-        }
-    }
-
-    /// Copies class `c` of each row to place `c * WIDTH` and following.
-    #[inline(always)]
-    fn gather(&mut self, first: usize, rows: usize) {
-        let (shape, width) = (self.common.shape, T::Wide::WIDTH);
-        for row in 0..rows {
-            let column = self.memory.logits()[self.start(first + row)..].iter().step_by(shape.inner());
-            for (class, &z) in column.take(shape.classes()).enumerate() {
-                self.scratch.logits[class * width + row] = z;
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn finish_group<S: Simd>(
-        &mut self,
-        simd: S,
-        first: usize,
-        rows: usize,
-        plans: &[Option<SpreadRow>; MAX_ROWS],
-        sums: &GroupSums,
-    ) -> ([Outcome; MAX_ROWS], GroupFactors<T::Wide>) {
-        let zero = T::Wide::default();
-        let mut outcomes = [Outcome::Filled(0.0); MAX_ROWS];
-        let mut factors =
-            GroupFactors { probability: [zero; MAX_ROWS], spread: [zero; MAX_ROWS], upstream: [zero; MAX_ROWS] };
-        let lse = log_1p(simd, &sums.others);
-        for row in 0..rows {
-            let Some(plan) = &plans[row] else {
-                if let Some(losses) = &mut self.losses {
-                    losses[first + row] = zero;
-                }
-                continue;
-            };
-            if !sums.is_defined[row] {
-                self.finish(first + row, RowResult { loss: f64::NAN, nll: f64::NAN, correct: 0 });
-                outcomes[row] = Outcome::Filled(f64::NAN);
-                continue;
-            }
-            let (max, column) = (sums.max[row], sums.column[row]);
-            let row_sums = RowSums { max, column, others: sums.others[row], lse: lse[row] };
-            let (start, inner) = (self.start(first + row), self.common.shape.inner());
-            let t = plan.hard.map(|(class, _)| self.memory.logits()[start + class * inner].widen().to_f64() - max);
-            let whole = plan.sums(column, t, sums.shifted[row]);
-            self.finish(first + row, closed_form::result(&whole, &row_sums));
+    pub(super) fn groups(&mut self, plan: &SpreadPlan) {
+        let (width, inner) = (T::Wide::WIDTH, self.common.shape.inner());
+        let mut scratch = GroupScratch::new(plan, self.upstream);
+        for first in (0..self.rows).step_by(width) {
+            let rows = width.min(self.rows - first);
+            let is_side_by_side = rows == width && inner > 1 && (self.first_row + first) % inner + rows <= inner;
+            let group = Group { first, rows, is_side_by_side };
+            self.ask(plan, group, &mut scratch);
+            self.answer(group, &mut scratch);
+            self.keep_group(group, &scratch.answer);
             if self.memory.wants_gradient() {
-                let gradient = RowGradient::new(&whole, &row_sums, self.common.factor);
-                let exps = &self.scratch.exps;
-                let exp = |class: usize| exps[class * T::Wide::WIDTH + row].to_f64();
-                outcomes[row] = Outcome::Special(gradient.special(plan, column, exp));
-                factors.probability[row] = T::Wide::from_f64(gradient.probability);
-                factors.spread[row] = T::Wide::from_f64(self.common.factor * plan.spread);
-                factors.upstream[row] = self.upstream.at(self.first_row + first + row);
+                let start = |row: usize| if row < rows { self.start(first + row) } else { 0 };
+                let starts = if inner == 1 { [start(0); MAX_WIDTH] } else { std::array::from_fn(start) };
+                let level = self.common.level;
+                self.memory.write(WriteGroup { level, starts, group, inner, scratch: &mut scratch });
             }
         }
-        (outcomes, factors)
+    }
+
+    /// Finds out what the targets of a group ask.
+    fn ask(&self, plan: &SpreadPlan, group: Group, scratch: &mut GroupScratch<T::Wide>) {
+        let number = |class: usize| T::Wide::from_f64(class as f64);
+        let (start, targets) = (self.first_row + group.first, &mut scratch.targets);
+        if let Upstream::Losses(values) = self.upstream {
+            scratch.upstream[..group.rows].copy_from_slice(&values[start..start + group.rows]);
+        }
+        targets.is_counted = 0;
+        for row in 0..group.rows {
+            if let Some(common) = &plan.common {
+                let class = common.class(start + row);
+                targets.is_counted |= u64::from(class.is_some()) << row;
+                targets.classes[0][row] = number(class.unwrap_or(0));
+            } else if let Some(plan) = self.common.rows.spread(start + row) {
+                targets.is_counted |= 1 << row;
+                targets.classes[0][row] = number(plan.classes[0]);
+                targets.classes[1][row] = number(plan.classes[1]);
+                targets.likeliest[row] = number(plan.likeliest());
+                targets.spread.set(row, &plan.spread);
+            }
+        }
+        if plan.common.is_some() {
+            targets.likeliest = targets.classes[0];
+        }
+    }
+
+    fn answer(&self, group: Group, scratch: &mut GroupScratch<T::Wide>) {
+        let GroupScratch { targets, answer, room, by_class, .. } = scratch;
+        let (shape, width, level) = (self.common.shape, T::Wide::WIDTH, self.common.level);
+        let z = &self.memory.logits()[self.start(group.first)..];
+        if group.is_side_by_side {
+            return group::losses(level, z, shape.inner(), targets, self.common.factor, room, answer);
+        }
+        if shape.inner() == 1 {
+            group::side_by_side(level, z, group.rows, shape.classes(), by_class);
+        } else {
+            for row in 0..group.rows {
+                let column = self.memory.logits()[self.start(group.first + row)..].iter().step_by(shape.inner());
+                for (class, z) in column.take(shape.classes()).enumerate() {
+                    by_class[class * width + row] = z.widen();
+                }
+            }
+        }
+        group::losses(level, by_class, width, targets, self.common.factor, room, answer);
+    }
+
+    /// Keeps what the rows of a group give.
+    fn keep_group(&mut self, group: Group, answer: &Answer<T::Wide>) {
+        if let Some(losses) = &mut self.losses {
+            for (place, &loss) in losses[group.first..].iter_mut().zip(&answer.loss[..group.rows]) {
+                *place = T::Wide::from_f64(loss);
+            }
+        }
+        let start = self.first_row + group.first;
+        if group.rows == T::Wide::WIDTH && start.is_multiple_of(T::Wide::WIDTH) {
+            return self.sums.push(start, T::Wide::WIDTH.ilog2(), answer.sums);
+        }
+        for row in 0..group.rows {
+            let correct = answer.is_correct >> row & 1;
+            let sums = Sums { loss: answer.loss[row].into(), nll: answer.nll[row].into(), correct };
+            self.sums.push(start + row, 0, sums);
+        }
     }
 }
 
-#[inline(always)]
-fn log_1p<S: Simd>(simd: S, x: &[f64; MAX_ROWS]) -> [f64; MAX_ROWS] {
-    let of = |half: &[f64]| math::log_1p(simd, f64x8::from_slice(simd, half));
-    let (low, high) = (of(&x[..8]), of(&x[8..]));
-    std::array::from_fn(|row| if row < 8 { low.as_slice()[row] } else { high.as_slice()[row - 8] })
-}
-
-/// Where the rows of a group lie in the gradient.
-struct Places {
-    starts: [usize; MAX_ROWS],
-    rows: usize,
-    classes: usize,
+struct WriteGroup<'a, W> {
+    level: Level,
+    /// Where the rows begin; if they follow each other, where the first does.
+    starts: [usize; MAX_WIDTH],
+    group: Group,
     inner: usize,
-    is_direct: bool,
+    scratch: &'a mut GroupScratch<W>,
 }
 
-struct WriteGroup<'a, S, W> {
-    simd: S,
-    exps: &'a [W],
-    room: &'a mut [W],
-    factors: GroupFactors<W>,
-    outcomes: [Outcome; MAX_ROWS],
-    places: Places,
-}
-
-impl<S: Simd, T: Element> Write<T> for WriteGroup<'_, S, T::Wide> {
-    #[inline(always)]
+impl<T: Element> Write<T> for WriteGroup<'_, T::Wide> {
     fn to<G: Element<Wide = T::Wide>>(self, gradient: &mut [G]) {
-        let Self { simd, exps, room, factors, outcomes, places } = self;
-        let (classes, inner, width) = (places.classes, places.inner, T::Wide::WIDTH);
-        if places.is_direct {
-            group::gradients(simd, exps, &factors, classes, inner, &mut gradient[places.starts[0]..]);
+        let Self { level, group, starts, inner, scratch } = self;
+        let GroupScratch { targets, answer, upstream, room, by_class } = scratch;
+        let (width, classes) = (T::Wide::WIDTH, targets.sharers.classes);
+        let out = &mut gradient[starts[0]..];
+        if group.is_side_by_side {
+            group::gradients(level, room, targets, answer, upstream, inner, out);
         } else {
-            group::gradients(simd, exps, &factors, classes, width, room);
-            for (row, &start) in places.starts[..places.rows].iter().enumerate() {
-                let column = gradient[start..].iter_mut().step_by(inner).take(classes);
-                for (class, place) in column.enumerate() {
-                    *place = G::narrow(room[class * width + row]);
+            group::gradients(level, room, targets, answer, upstream, width, by_class);
+            if inner == 1 {
+                group::one_by_one(level, by_class, classes, &mut out[..group.rows * classes]);
+            } else {
+                for (row, &start) in starts[..group.rows].iter().enumerate() {
+                    let column = gradient[start..].iter_mut().step_by(inner).take(classes);
+                    column.enumerate().for_each(|(class, place)| *place = G::narrow(by_class[class * width + row]));
                 }
             }
         }
-        for (row, &start) in places.starts[..places.rows].iter().enumerate() {
-            match outcomes[row] {
-                Outcome::Special(special) => {
-                    for (class, value) in special {
-                        if class != NO_COLUMN {
-                            gradient[start + class * inner] = G::narrow(scaled(factors.upstream[row], value));
-                        }
-                    }
-                }
-                Outcome::Filled(value) => {
-                    let column = gradient[start..].iter_mut().step_by(inner).take(classes);
-                    column.for_each(|place| *place = G::narrow(T::Wide::from_f64(value)));
-                }
-            }
+        let is_plain = answer.is_defined & targets.is_counted;
+        for row in (0..group.rows).filter(|row| is_plain >> row & 1 == 0) {
+            let start = if inner == 1 { starts[0] + row * classes } else { starts[row] };
+            let is_counted = targets.is_counted >> row & 1 == 1;
+            let value = T::Wide::from_f64(if is_counted { f64::NAN } else { 0.0 });
+            let column = gradient[start..].iter_mut().step_by(inner).take(classes);
+            column.for_each(|place| *place = G::narrow(value));
         }
     }
 }

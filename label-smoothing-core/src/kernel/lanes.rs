@@ -15,6 +15,9 @@ pub(super) const BLOCK: usize = 1024;
 /// Vectors at most in one group of [`LANES`] columns.
 pub(super) const MAX_PARTS: usize = 4;
 
+/// Elements at most in one vector.
+pub(super) const MAX_WIDTH: usize = 16;
+
 /// A type that rows are computed in: `f32` or `f64`.
 pub trait Float: SimdFloatElement + Element<Wide = Self> {
     /// 64 bytes of them.
@@ -26,6 +29,9 @@ pub trait Float: SimdFloatElement + Element<Wide = Self> {
     /// The elements of one vector.
     const WIDTH: usize = LANES / Self::PARTS;
 
+    /// `a b + c`, rounded once.
+    fn fused<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
+
     /// `exp(t)` for `t <= 0`.
     fn exp<S: Simd>(simd: S, t: Self::Vector<S>) -> Self::Vector<S>;
 
@@ -33,13 +39,25 @@ pub trait Float: SimdFloatElement + Element<Wide = Self> {
     /// the tree.
     fn fold<S: Simd>(simd: S, lanes: &[Self::Vector<S>; MAX_PARTS]) -> f64x8<S>;
 
-    /// The vector's elements in `f64`, eight at a time; the second half is empty for `f64`.
-    fn widen_vector<S: Simd>(simd: S, vector: Self::Vector<S>) -> (f64x8<S>, Option<f64x8<S>>);
+    /// How many vectors of eight `f64` hold what is in one vector.
+    const HALVES: usize;
+
+    /// The vector's elements in `f64`, eight at a time; what lies beyond [`Float::HALVES`] is of no account.
+    fn widen_vector<S: Simd>(simd: S, vector: Self::Vector<S>) -> [f64x8<S>; 2];
+
+    /// The inverse of [`Float::widen_vector`], rounding to nearest.
+    fn narrow_vector<S: Simd>(simd: S, halves: [f64x8<S>; 2]) -> Self::Vector<S>;
 }
 
 impl Float for f32 {
     type Vector<S: Simd> = f32x16<S>;
     const PARTS: usize = 2;
+    const HALVES: usize = 2;
+
+    #[inline(always)]
+    fn fused<S: Simd>(simd: S, a: f32x16<S>, b: f32x16<S>, c: f32x16<S>) -> f32x16<S> {
+        math::fused_f32(simd, a, b, c)
+    }
 
     #[inline(always)]
     fn exp<S: Simd>(simd: S, t: f32x16<S>) -> f32x16<S> {
@@ -53,15 +71,26 @@ impl Float for f32 {
     }
 
     #[inline(always)]
-    fn widen_vector<S: Simd>(simd: S, vector: f32x16<S>) -> (f64x8<S>, Option<f64x8<S>>) {
+    fn widen_vector<S: Simd>(simd: S, vector: f32x16<S>) -> [f64x8<S>; 2] {
         let (low, high) = simd.widen_f32x16(vector);
-        (low, Some(high))
+        [low, high]
+    }
+
+    #[inline(always)]
+    fn narrow_vector<S: Simd>(simd: S, [low, high]: [f64x8<S>; 2]) -> f32x16<S> {
+        simd.narrow_f64x8(low, high)
     }
 }
 
 impl Float for f64 {
     type Vector<S: Simd> = f64x8<S>;
     const PARTS: usize = 4;
+    const HALVES: usize = 1;
+
+    #[inline(always)]
+    fn fused<S: Simd>(simd: S, a: f64x8<S>, b: f64x8<S>, c: f64x8<S>) -> f64x8<S> {
+        math::fused_f64(simd, a, b, c)
+    }
 
     #[inline(always)]
     fn exp<S: Simd>(simd: S, t: f64x8<S>) -> f64x8<S> {
@@ -74,8 +103,13 @@ impl Float for f64 {
     }
 
     #[inline(always)]
-    fn widen_vector<S: Simd>(_: S, vector: f64x8<S>) -> (f64x8<S>, Option<f64x8<S>>) {
-        (vector, None)
+    fn widen_vector<S: Simd>(_: S, vector: f64x8<S>) -> [f64x8<S>; 2] {
+        [vector, vector]
+    }
+
+    #[inline(always)]
+    fn narrow_vector<S: Simd>(_: S, [vector, _]: [f64x8<S>; 2]) -> f64x8<S> {
+        vector
     }
 }
 
@@ -84,4 +118,19 @@ impl Float for f64 {
 pub(super) fn join<S: Simd>(folded: f64x8<S>) -> f64 {
     let x = folded.as_slice();
     ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]))
+}
+
+/// Turns `WIDTH` vectors of a row each into `WIDTH` vectors of a column each.
+///
+/// Interleaving the first half of the vectors with the second moves the highest bit of the row's number to the end of
+/// the column's; after as many times as there are bits, rows and columns have changed places.
+#[inline(always)]
+pub(super) fn transpose<S: Simd, W: Float>(mut vectors: [W::Vector<S>; MAX_WIDTH]) -> [W::Vector<S>; MAX_WIDTH] {
+    for _ in 0..W::WIDTH.ilog2() {
+        let from = vectors;
+        for pair in 0..W::WIDTH / 2 {
+            (vectors[2 * pair], vectors[2 * pair + 1]) = from[pair].interleave(from[pair + W::WIDTH / 2]);
+        }
+    }
+    vectors
 }

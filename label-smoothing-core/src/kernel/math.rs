@@ -21,6 +21,37 @@ const ZERO_F64: f64 = -745.2;
 const ROUND_F32: f32 = 1.5 * 8_388_608.0;
 const ROUND_F64: f64 = 1.5 * 4_503_599_627_370_496.0;
 
+/// Whether `a b + c` with one rounding is an instruction. Where it is not, a function that is not inlined does it: there no
+/// speed is promised, and some hundred copies of it would be most of the program.
+#[inline(always)]
+fn has_fused<S: Simd>(simd: S) -> bool {
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    let has_fused = simd.level().as_avx2().is_some();
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+    let has_fused = cfg!(target_arch = "aarch64") && !simd.level().is_fallback();
+    has_fused
+}
+
+macro_rules! fused {
+    ($name:ident, $software:ident, $vector:ident) => {
+        /// `a b + c`, rounded once.
+        #[inline(always)]
+        pub(super) fn $name<S: Simd>(simd: S, a: $vector<S>, b: $vector<S>, c: $vector<S>) -> $vector<S> {
+            if has_fused(simd) { a.mul_add_precise(b, c) } else { $software(simd, a, b, c) }
+        }
+
+        #[inline(never)]
+        fn $software<S: Simd>(simd: S, a: $vector<S>, b: $vector<S>, c: $vector<S>) -> $vector<S> {
+            simd.vectorize(
+                #[inline(always)]
+                || a.mul_add_precise(b, c),
+            )
+        }
+    };
+}
+fused!(fused_f32, software_f32, f32x16);
+fused!(fused_f64, software_f64, f64x8);
+
 /// `exp(t)` for `t <= 0`.
 ///
 /// # Method
@@ -38,13 +69,13 @@ const ROUND_F64: f64 = 1.5 * 4_503_599_627_370_496.0;
 #[inline(always)]
 pub(super) fn exp_f32<S: Simd>(simd: S, t: f32x16<S>) -> f32x16<S> {
     let splat = |value: f32| f32x16::splat(simd, value);
-    let rounded = t.mul_add_precise(splat(std::f32::consts::LOG2_E), splat(ROUND_F32));
+    let rounded = fused_f32(simd, t, splat(std::f32::consts::LOG2_E), splat(ROUND_F32));
     let n = rounded - splat(ROUND_F32);
-    let r = n.mul_add_precise(splat(-0.693_145_75), t);
-    let r = n.mul_add_precise(splat(-1.428_606_8e-6), r);
+    let r = fused_f32(simd, n, splat(-0.693_145_75), t);
+    let r = fused_f32(simd, n, splat(-1.428_606_8e-6), r);
     let mut p = splat(0.001_382_063_4);
     for coefficient in [0.008_368_674, 0.041_668_266, 0.166_665_21, 0.499_999_94, 1.0, 1.0] {
-        p = p.mul_add_precise(r, splat(coefficient));
+        p = fused_f32(simd, p, r, splat(coefficient));
     }
     let e = f32x16::from_bits(p.to_bits() + (rounded.to_bits() << 23));
     let is_small = t.simd_lt(splat(SUBNORMAL_F32));
@@ -61,8 +92,8 @@ pub(super) fn exp_f32<S: Simd>(simd: S, t: f32x16<S>) -> f32x16<S> {
 ///
 /// # Method
 ///
-/// As [`exp_f32`], with the series of the exponential up to degree 13 (remainder below 2^-57 for `|r| <= ln 2 / 2`) and
-/// no fused steps: `n ln 2` is exact in its high part.
+/// As [`exp_f32`], with the series of the exponential up to degree 13 (remainder below 2^-57 for `|r| <= ln 2 / 2`); `n ln 2`
+/// is exact in its high part.
 ///
 /// # Special cases
 ///
@@ -88,14 +119,14 @@ pub(super) fn exp_f64<S: Simd>(simd: S, t: f64x8<S>) -> f64x8<S> {
         1.0 / 2.0,
     ];
     let splat = |value: f64| f64x8::splat(simd, value);
-    let rounded = t * splat(std::f64::consts::LOG2_E) + splat(ROUND_F64);
+    let rounded = fused_f64(simd, t, splat(std::f64::consts::LOG2_E), splat(ROUND_F64));
     let n = rounded - splat(ROUND_F64);
-    let r = (t - n * splat(LN_2_HIGH)) - n * splat(LN_2_LOW);
+    let r = fused_f64(simd, n, splat(-LN_2_LOW), fused_f64(simd, n, splat(-LN_2_HIGH), t));
     let mut p = splat(1.0 / 6_227_020_800.0);
     for coefficient in INVERSE_FACTORIALS {
-        p = p * r + splat(coefficient);
+        p = fused_f64(simd, p, r, splat(coefficient));
     }
-    let p = splat(1.0) + (r + r * r * p);
+    let p = splat(1.0) + fused_f64(simd, r * r, p, r);
     let e = f64x8::from_bits(p.to_bits() + (rounded.to_bits() << 52));
     let is_small = t.simd_lt(splat(SUBNORMAL_F64));
     if is_small.any_true() {
@@ -146,6 +177,15 @@ pub(super) fn log<S: Simd>(simd: S, x: f64x8<S>) -> f64x8<S> {
     log_of_parts(simd, k, fraction - f64x8::splat(simd, 1.0), f64x8::splat(simd, 0.0))
 }
 
+/// `-q log q`, and 0 at 0, for `q >= 0`.
+#[inline(always)]
+pub(super) fn entropy_terms<S: Simd>(simd: S, q: f64x8<S>) -> f64x8<S> {
+    let zero = f64x8::splat(simd, 0.0);
+    let is_zero = q.simd_eq(zero);
+    let log = log(simd, is_zero.select(f64x8::splat(simd, 1.0), q));
+    is_zero.select(zero, -q * log)
+}
+
 /// `x = 2^k fraction`, the fraction between `sqrt(1/2)` and `sqrt(2)`.
 #[inline(always)]
 fn split_exponent<S: Simd>(simd: S, x: f64x8<S>) -> (f64x8<S>, f64x8<S>) {
@@ -165,10 +205,16 @@ fn log_of_parts<S: Simd>(simd: S, k: f64x8<S>, f: f64x8<S>, correction: f64x8<S>
     let splat = |value: f64| f64x8::splat(simd, value);
     let s = f / (f + splat(2.0));
     let square = s * s;
-    let mut series = splat(2.0 / 23.0);
-    for denominator in [21.0, 19.0, 17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0] {
-        series = series * square + splat(2.0 / denominator);
+    let fourth = square * square;
+    // The even and the odd powers of the square apart: two short chains instead of a long one.
+    let (mut even, mut odd) = (splat(2.0 / 23.0), splat(2.0 / 21.0));
+    for denominator in [19.0, 15.0, 11.0, 7.0] {
+        even = fused_f64(simd, even, fourth, splat(2.0 / denominator));
     }
+    for denominator in [17.0, 13.0, 9.0, 5.0] {
+        odd = fused_f64(simd, odd, fourth, splat(2.0 / denominator));
+    }
+    let series = fused_f64(simd, even, fourth, splat(2.0 / 3.0)) + odd * square;
     let r = series * square;
     let half_square = f * f * splat(0.5);
     // f - s (f - R) = f - (f^2/2 - s (f^2/2 + R)): the second form rounds less.

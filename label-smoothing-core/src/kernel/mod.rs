@@ -28,22 +28,23 @@
 //! `m` left out of `h` and `n`; `D = (h_1 t_1 + h_2 t_2) + b T`, the `t_i` in `f64` from the widened logits.
 //!
 //! **All other rows** have coefficients `a_c` formed in `f64`, class by class. `A`, `R` and `D = sum a_c t_c` (`t_c` in
-//! `f64`) are sums in `f64` of another order: 64 columns at a time in 8 lanes, joined by halves as above, and a balanced
-//! binary tree over these.
+//! `f64`) are sums in `f64` of another order: 64 columns at a time in 8 lanes, joined by halves as above, and over these the
+//! tree of the batch (below).
 //!
 //! In both, a term whose mass is 0 is left out, not multiplied. Then, in `f64`:
 //!
 //! ```text
 //! L   = ((A lse' - D) + z lse^2) - offset                 z: z_loss times the row's weight; offset: the entropy taken off
 //! B   = A + 2 z lse
-//! g_m = (S_o > 1 ? A / S - a_m : R - A (S_o / S)) + 2 z lse / S
+//! r   = 1 / S
+//! g_m = (S_o > 1 ? A r - a_m : R - A (S_o r)) + 2 z lse r
 //! ```
 //!
 //! # The gradient
 //!
 //! `f` is 1 over the denominator of a mean, in `f64`, and 1 for a sum or unreduced losses. `G_m` is `f g_m` rounded to `W`;
-//! at the classes of a spread row's target, `G_y` is `f (B (e_y / S) - a_y)` in `f64`, rounded to `W`; everywhere else
-//! `G_k = fma(e_k, P, -c_k)` in `W`, with `P = f B / S` and `c_k = f a_k` formed in `f64` and rounded to `W`. What is written is
+//! at the classes of a spread row's target, `G_y` is `f (B (e_y r) - a_y)` in `f64`, rounded to `W`; everywhere else
+//! `G_k = fma(e_k, P, -c_k)` in `W`, with `P = (B f) r` and `c_k = f a_k` formed in `f64` and rounded to `W`. What is written is
 //! `upstream * G`, rounded to `W` and then to the type of the gradient.
 //!
 //! # The binary family
@@ -54,12 +55,15 @@
 //!
 //! # The batch
 //!
-//! Row losses are added in `f64` by a balanced binary tree over the row's index whose nodes are aligned powers of two.
+//! Row losses are added by a balanced binary tree over the row's index whose nodes are aligned powers of two. A node is a sum
+//! in `f64` and what its roundings lost, `(s, l) = (s_1, l_1) + (s_2, l_2)`: `s = s_1 + s_2`, `k = s - s_1`,
+//! `l = ((s_1 - (s - k)) + (s_2 - k)) + (l_1 + l_2)`; the result is `s + l`. So the sum of any number of rows is the exact sum
+//! of the row losses, rounded once (but for errors of second order).
 //!
 //! # Exponential and logarithm
 //!
 //! Own polynomials: `exp` in `f32` (0.9 ulp), `exp`, `log` and `log1p` in `f64` (below 1 ulp). Their coefficients and the order
-//! of their operations stand in the functions of the private module `math`, which is 200 lines of straight arithmetic.
+//! of their operations stand in the functions of the private module `math`, which is straight arithmetic.
 
 mod batch;
 mod binary;

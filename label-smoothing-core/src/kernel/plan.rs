@@ -3,6 +3,8 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, f64x8};
 
+use super::closed_form::{Sharers, Spread};
+use super::general::Rows;
 use super::math;
 use crate::check::Problem;
 use crate::config::{ClassWeighting, NonFiniteLogits, Smoothing};
@@ -12,65 +14,95 @@ use crate::targets::Labels;
 /// A place that no column has.
 pub(super) const NO_COLUMN: usize = usize::MAX;
 
-/// A row whose coefficients are `spread` everywhere but at one or two classes: index and mixed targets with no,
-/// uniform, or uniform-over-others smoothing.
+/// A row whose coefficients are a [`Spread`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SpreadRow {
-    /// The classes of the target and the coefficient of each, over and above the spread.
-    pub(super) hard: [(usize, f64); 2],
-    /// The target as given: what the plain negative log-likelihood weighs each class by.
-    pub(super) given: [f64; 2],
-    /// The coefficient of every class that is not the hole.
-    pub(super) spread: f64,
-    /// The class that has no share of the spread, or [`NO_COLUMN`].
-    pub(super) hole: usize,
-    /// The number of classes.
-    pub(super) classes: usize,
-    /// The factor of `lse^2`.
-    pub(super) z_factor: f64,
-    /// The entropy to take off.
-    pub(super) offset: f64,
+    /// The classes of the target; of an index, twice the same.
+    pub(super) classes: [usize; 2],
+    /// The coefficients.
+    pub(super) spread: Spread<f64>,
 }
 
 impl SpreadRow {
-    /// `A`, the sum of the coefficients.
-    #[inline(always)]
-    pub(super) fn total(&self) -> f64 {
-        let holes = usize::from(self.hole != NO_COLUMN);
-        (self.hard[0].1 + self.hard[1].1) + self.spread * (self.classes - holes) as f64
-    }
-
-    /// `R`, the sum of the coefficients of all classes but one, without subtraction.
-    #[inline(always)]
-    pub(super) fn total_without(&self, class: usize) -> f64 {
-        let mass = |index: usize| if self.hard[index].0 == class { 0.0 } else { self.hard[index].1 };
-        let left_out = usize::from(self.hole != NO_COLUMN) + usize::from(self.hole != class);
-        (mass(0) + mass(1)) + self.spread * (self.classes - left_out) as f64
-    }
-
-    /// `a_c`, the coefficient of one class.
-    #[inline(always)]
-    pub(super) fn coefficient(&self, class: usize) -> f64 {
-        let mass = |index: usize| if self.hard[index].0 == class { self.hard[index].1 } else { 0.0 };
-        (mass(0) + mass(1)) + if self.hole == class { 0.0 } else { self.spread }
-    }
-
     /// The class that counts as the target's for the number of correct predictions.
     #[inline(always)]
-    pub(super) fn target(&self) -> usize {
-        let first_wins =
-            self.given[0] > self.given[1] || (self.given[0] == self.given[1] && self.hard[0].0 <= self.hard[1].0);
-        if first_wins { self.hard[0].0 } else { self.hard[1].0 }
+    pub(super) fn likeliest(&self) -> usize {
+        let ([a, b], [first, second]) = (self.spread.given, self.classes);
+        if a > b || (a == b && first <= second) { first } else { second }
+    }
+}
+
+/// A batch whose rows are all [`SpreadRow`]s.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SpreadPlan<'a> {
+    /// What the rows have in common.
+    pub(super) sharers: Sharers,
+    /// Whether rows have two target classes.
+    pub(super) is_mixed: bool,
+    /// The coefficients, where all counted rows have the same, with their classes and the ids that are ignored.
+    pub(super) common: Option<CommonSpread<'a>>,
+}
+
+/// The coefficients of index targets without weights, masks, and rates by class.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CommonSpread<'a> {
+    spread: Spread<f64>,
+    classes: &'a [i64],
+    ignored: &'a [i64],
+}
+
+impl<'a> SpreadPlan<'a> {
+    /// The plan of a problem; none if its rows are not all [`SpreadRow`]s.
+    pub(super) fn new<P: Element>(problem: &'a Problem<P>) -> Option<Self> {
+        let config = problem.config();
+        if !is_spread(problem) {
+            return None;
+        }
+        let has_hole = matches!(config.smoothing(), Smoothing::UniformOthers { .. });
+        let depends_on_class =
+            config.class_weights().is_some() || matches!(config.smoothing(), Smoothing::UniformPerClass { .. });
+        let common = match problem.labels() {
+            Labels::Indices(classes) if problem.has_plain_rows() && !depends_on_class => Some(CommonSpread {
+                spread: spread(problem, [0, 0], [1.0, 0.0], 1.0),
+                classes: classes.values(),
+                ignored: config.ignore_index(),
+            }),
+            _ => None,
+        };
+        Some(Self {
+            sharers: Sharers { classes: problem.shape().classes(), has_hole },
+            is_mixed: matches!(problem.labels(), Labels::Mixed { .. }),
+            common,
+        })
     }
 
-    /// The entropy of the row, whose coefficients are not weighted yet.
-    fn entropy(&self) -> f64 {
-        let term = |q: f64| if q == 0.0 { 0.0 } else { -q * log(q) };
-        let (first, second) = (self.hard[0].0, self.hard[1].0);
-        let special = if first == second { 1 } else { 2 };
-        let at_second = if special == 2 { term(self.coefficient(second)) } else { 0.0 };
-        let rest = self.classes - special;
-        (term(self.coefficient(first)) + at_second) + rest as f64 * term(self.spread)
+    /// The plan of one row; none for a row that is not counted.
+    #[inline(always)]
+    pub(super) fn row(&self, rows: &dyn Rows, row: usize) -> Option<SpreadRow> {
+        match &self.common {
+            Some(common) => common.class(row).map(|class| SpreadRow { classes: [class; 2], spread: common.spread }),
+            None => rows.spread(row),
+        }
+    }
+
+    /// The column that has no share of the spread.
+    #[inline(always)]
+    pub(super) fn hole(&self, row: &SpreadRow) -> usize {
+        if self.sharers.has_hole { row.classes[0] } else { NO_COLUMN }
+    }
+}
+
+impl CommonSpread<'_> {
+    /// The coefficients.
+    pub(super) fn spread(&self) -> Spread<f64> {
+        self.spread
+    }
+
+    /// The class of a counted row.
+    #[inline(always)]
+    pub(super) fn class(&self, row: usize) -> Option<usize> {
+        let id = self.classes[row];
+        (self.ignored.is_empty() || !self.ignored.contains(&id)).then_some(id as usize)
     }
 }
 
@@ -80,7 +112,7 @@ pub(super) fn log(x: f64) -> f64 {
 }
 
 /// Whether every row of the problem is a [`SpreadRow`].
-pub(super) fn is_spread<P: Element>(problem: &Problem<P>) -> bool {
+fn is_spread<P: Element>(problem: &Problem<P>) -> bool {
     let config = problem.config();
     let labels = !matches!(problem.labels(), Labels::Probabilities(_));
     let smoothing = match config.smoothing() {
@@ -93,12 +125,11 @@ pub(super) fn is_spread<P: Element>(problem: &Problem<P>) -> bool {
     labels && smoothing && weights && support
 }
 
-/// The plan of one row of a problem for which [`is_spread`] holds; none for a row that is not counted.
+/// One row of a problem with a [`SpreadPlan`]; none for a row that is not counted.
 pub(super) fn spread_row<P: Element>(problem: &Problem<P>, row: usize) -> Option<SpreadRow> {
     if !problem.is_counted(row) {
         return None;
     }
-    let config = problem.config();
     let (classes, given) = match problem.labels() {
         Labels::Indices(classes) => ([classes.values()[row] as usize; 2], [1.0, 0.0]),
         Labels::Mixed { first, second, lambda } => {
@@ -108,32 +139,41 @@ pub(super) fn spread_row<P: Element>(problem: &Problem<P>, row: usize) -> Option
         }
         Labels::Probabilities(_) => return None, // Not a problem of spread rows.
     };
+    Some(SpreadRow { classes, spread: spread(problem, classes, given, problem.row_weight(row)) })
+}
+
+/// The coefficients of a counted row.
+fn spread<P: Element>(problem: &Problem<P>, classes: [usize; 2], given: [f64; 2], row_weight: f64) -> Spread<f64> {
+    let config = problem.config();
     let count = problem.shape().classes();
-    let (epsilon, sharers, hole) = match config.smoothing() {
-        Smoothing::Uniform { epsilon } => (*epsilon, count, NO_COLUMN),
-        Smoothing::UniformPerClass { epsilons } => (epsilons[classes[0]], count, NO_COLUMN),
-        Smoothing::UniformOthers { epsilon } => (*epsilon, count - 1, classes[0]),
-        _ => (0.0, count, NO_COLUMN),
+    let (epsilon, sharers) = match config.smoothing() {
+        Smoothing::Uniform { epsilon } => (*epsilon, count),
+        Smoothing::UniformPerClass { epsilons } => (epsilons[classes[0]], count),
+        Smoothing::UniformOthers { epsilon } => (*epsilon, count - 1),
+        _ => (0.0, count),
     };
-    let spread = if epsilon == 0.0 { 0.0 } else { epsilon / sharers as f64 };
-    let row_weight = problem.row_weight(row);
-    let mut plan = SpreadRow {
-        hard: [(classes[0], (1.0 - epsilon) * given[0]), (classes[1], (1.0 - epsilon) * given[1])],
-        given,
-        spread,
-        hole,
-        classes: count,
-        z_factor: row_weight * config.z_loss(),
-        offset: 0.0,
-    };
-    let entropy = if config.subtract_entropy() { plan.entropy() } else { 0.0 };
+    let share = if epsilon == 0.0 { 0.0 } else { epsilon / sharers as f64 };
+    let hard = given.map(|given| (1.0 - epsilon) * given);
+    let unweighted = Spread { hard, given, share, z_factor: row_weight * config.z_loss(), offset: 0.0 };
+    let sharers = Sharers { classes: count, has_hole: sharers != count };
+    let entropy = if config.subtract_entropy() { entropy(&unweighted, sharers, classes) } else { 0.0 };
     let by_target = config.class_weighting() == ClassWeighting::ByTarget;
     let factor = if by_target { row_weight * problem.class_weight(classes[0]) } else { row_weight };
-    plan.offset = factor * entropy;
-    plan.spread *= factor;
-    for (class, mass) in &mut plan.hard {
-        // Inside the sum, class weights came with no spread, so each class has its own.
-        *mass *= if by_target { factor } else { factor * problem.class_weight(*class) };
+    // Inside the sum, class weights came with no spread, so each class has its own.
+    let of_class = |class| if by_target { factor } else { factor * problem.class_weight(class) };
+    Spread {
+        hard: [hard[0] * of_class(classes[0]), hard[1] * of_class(classes[1])],
+        share: share * factor,
+        offset: factor * entropy,
+        ..unweighted
     }
-    Some(plan)
+}
+
+/// The entropy of a row whose coefficients are not weighted yet.
+fn entropy(row: &Spread<f64>, sharers: Sharers, classes: [usize; 2]) -> f64 {
+    let term = |q: f64| if q == 0.0 { 0.0 } else { -q * log(q) };
+    let [first, second] = row.at_targets(sharers);
+    let special = if classes[0] == classes[1] { 1 } else { 2 };
+    let at_second = if special == 2 { term(second) } else { 0.0 };
+    (term(first) + at_second) + (sharers.classes - special) as f64 * term(row.share)
 }

@@ -1,15 +1,59 @@
 //! One contiguous row: its maximum, its exponentials, its gradient.
 
-use fearless_simd::Simd;
 use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, f64x8};
 
-use super::lanes::{BLOCK, Float, LANES, MAX_PARTS, join};
+use super::lanes::{BLOCK, Float, LANES, MAX_PARTS, MAX_WIDTH, join};
+use super::math;
 use crate::element::Element;
+
+/// What a row's logits add up to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sums<W> {
+    /// The largest logit.
+    pub(super) max: W,
+    /// Its first column, `m`.
+    pub(super) column: usize,
+    /// `S_o`: the sum of `exp(t_c)` over all columns but that of the maximum, `t_c = z_c - max`.
+    pub(super) others: f64,
+    /// `log1p(S_o)`.
+    pub(super) lse: f64,
+    /// The sum of `t_c` over all columns but the hole.
+    pub(super) shifted: f64,
+}
+
+/// Adds up a row, the first `classes` logits of `z`; none if it has no softmax: a NaN or `+inf` in it, or nothing but
+/// `-inf`. What follows it in `z` does not matter, but a whole vector at the row's end is quicker to load than a part.
+///
+/// `exp(t)` of every column is left in `exps`, which has room for a multiple of [`LANES`] columns, or for none.
+pub(super) fn sums<T: Element>(
+    level: Level,
+    z: &[T],
+    classes: usize,
+    hole: usize,
+    exps: &mut [T::Wide],
+) -> Option<Sums<T::Wide>> {
+    dispatch!(level, simd => sums_at(simd, z, classes, hole, exps))
+}
+
+#[inline(always)]
+fn sums_at<S: Simd, T: Element>(
+    simd: S,
+    z: &[T],
+    classes: usize,
+    hole: usize,
+    exps: &mut [T::Wide],
+) -> Option<Sums<T::Wide>> {
+    let (max, column) = maximum(simd, &z[..classes])?;
+    let (others, shifted) = exponentials(simd, z, classes, max, Excluded { maximum: column, hole }, exps);
+    let lse = math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0];
+    Some(Sums { max, column, others, lse, shifted })
+}
 
 /// The largest logit of a row and the first column that holds it; none if the row has no softmax: a NaN or `+inf` in
 /// it, or nothing but `-inf`.
 #[inline(always)]
-pub(super) fn maximum<S: Simd, T: Element>(simd: S, z: &[T]) -> Option<(T::Wide, usize)> {
+fn maximum<S: Simd, T: Element>(simd: S, z: &[T]) -> Option<(T::Wide, usize)> {
     let mut best = (T::Wide::from_f64(f64::NEG_INFINITY), 0);
     for (index, block) in z.chunks(BLOCK).enumerate() {
         let largest = block_maximum(simd, block)?;
@@ -48,93 +92,84 @@ fn block_maximum<S: Simd, T: Element>(simd: S, block: &[T]) -> Option<T::Wide> {
         is_number &= z.simd_eq(z);
         largest[0] = largest[0].max(z);
     }
-    let joined = (largest[0].max(largest[1])).max(largest[2].max(largest[3]));
-    let mut result = joined.reduce_max();
-    for z in vectors.remainder() {
-        let z = z.widen();
-        if z.to_f64().is_nan() {
-            return None;
-        }
-        if z > result {
-            result = z;
-        }
+    if !vectors.remainder().is_empty() {
+        // The last vector's worth, though some of it was seen before; in a shorter block, its last element fills the rest.
+        let mut padded = [block[block.len() - 1]; MAX_WIDTH];
+        let last = if block.len() < width {
+            padded[..block.len()].copy_from_slice(block);
+            &padded[..width]
+        } else {
+            &block[block.len() - width..]
+        };
+        let z = T::load(simd, last);
+        is_number &= z.simd_eq(z);
+        largest[1] = largest[1].max(z);
     }
-    is_number.all_true().then_some(result)
+    let joined = (largest[0].max(largest[1])).max(largest[2].max(largest[3]));
+    is_number.all_true().then(|| joined.reduce_max())
 }
 
+/// The first place that holds the value, which one does.
 #[inline(always)]
 fn first_equal<S: Simd, T: Element>(simd: S, block: &[T], value: T::Wide) -> usize {
     let width = T::Wide::WIDTH;
     let wanted = <T::Wide as Float>::Vector::splat(simd, value);
     let mut from = 0;
     for vector in block.chunks_exact(width) {
-        if T::load(simd, vector).simd_eq(wanted).any_true() {
-            break;
+        let found = T::load(simd, vector).simd_eq(wanted).to_bitmask();
+        if found != 0 {
+            return from + found.trailing_zeros() as usize;
         }
         from += width;
     }
     from + block[from..].iter().position(|z| z.widen() == value).unwrap_or(0)
 }
 
-/// What the exponentials of a row add up to.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ExpSums {
-    /// `S_o`: the sum of `exp(t_c)` over all columns but that of the maximum.
-    pub(super) others: f64,
-    /// The sum of `t_c` over all columns but the hole.
-    pub(super) shifted: f64,
-}
-
 /// Columns that a chunk may hold and that are kept out of its sums.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Excluded {
+struct Excluded {
     /// The column of the maximum, kept out of the exponentials.
-    pub(super) maximum: usize,
+    maximum: usize,
     /// The hole, kept out of the shifted logits.
-    pub(super) hole: usize,
+    hole: usize,
 }
 
-/// Adds up `exp(t)` and `t = z - max`, and leaves `exp(t)` of every column in `exps`, which has room for a multiple of
-/// [`LANES`] columns.
+/// Adds up `exp(t)` and `t = z - max`.
 #[inline(always)]
-pub(super) fn exponentials<S: Simd, T: Element>(
+fn exponentials<S: Simd, T: Element>(
     simd: S,
     z: &[T],
+    classes: usize,
     max: T::Wide,
     excluded: Excluded,
     exps: &mut [T::Wide],
-) -> ExpSums {
-    let mut sums = ExpSums { others: 0.0, shifted: 0.0 };
+) -> (f64, f64) {
+    let (mut others, mut shifted) = (0.0, 0.0);
+    let keeps = !exps.is_empty();
     let zero = <T::Wide as Float>::Vector::splat(simd, T::Wide::from_f64(0.0));
     let max = <T::Wide as Float>::Vector::splat(simd, max);
-    for (index, block) in z.chunks(BLOCK).enumerate() {
-        let from = index * BLOCK;
+    let mut padded = [T::default(); LANES];
+    for block in (0..classes).step_by(BLOCK) {
         let mut lanes = ([zero; MAX_PARTS], [zero; MAX_PARTS]);
-        let mut chunks = block.chunks_exact(LANES);
-        let mut column = from;
-        for z in &mut chunks {
-            let kept = &mut exps[column..column + LANES];
-            let is_special = column / LANES == excluded.maximum / LANES || column / LANES == excluded.hole / LANES;
-            if is_special {
-                let inside = Inside { column, columns: LANES, excluded };
-                chunk::<S, T>(simd, z, max, Some(inside), &mut lanes, kept);
+        for column in (block..classes.min(block + BLOCK)).step_by(LANES) {
+            let columns = LANES.min(classes - column);
+            let z = if let Some(z) = z.get(column..column + LANES) {
+                z
             } else {
-                chunk::<S, T>(simd, z, max, None, &mut lanes, kept);
-            }
-            column += LANES;
+                padded[..columns].copy_from_slice(&z[column..column + columns]);
+                &padded
+            };
+            let kept = if keeps { &mut exps[column..column + LANES] } else { &mut [] };
+            let is_special = columns < LANES
+                || column / LANES == excluded.maximum / LANES
+                || column / LANES == excluded.hole / LANES;
+            let inside = is_special.then_some(Inside { column, columns, excluded });
+            chunk::<S, T>(simd, z, max, inside, &mut lanes, kept);
         }
-        let rest = chunks.remainder();
-        if !rest.is_empty() {
-            let mut padded = [T::default(); LANES];
-            padded[..rest.len()].copy_from_slice(rest);
-            let kept = &mut exps[column..column + LANES];
-            let inside = Inside { column, columns: rest.len(), excluded };
-            chunk::<S, T>(simd, &padded, max, Some(inside), &mut lanes, kept);
-        }
-        sums.others += join(T::Wide::fold(simd, &lanes.0));
-        sums.shifted += join(T::Wide::fold(simd, &lanes.1));
+        others += join(T::Wide::fold(simd, &lanes.0));
+        shifted += join(T::Wide::fold(simd, &lanes.1));
     }
-    sums
+    (others, shifted)
 }
 
 /// Which columns of a chunk count.
@@ -162,7 +197,9 @@ fn chunk<S: Simd, T: Element>(
     for part in 0..T::Wide::PARTS {
         let mut t = T::load(simd, &z[part * width..(part + 1) * width]) - max;
         let mut e = T::Wide::exp(simd, t);
-        e.store_slice(&mut exps[part * width..(part + 1) * width]);
+        if !exps.is_empty() {
+            e.store_slice(&mut exps[part * width..(part + 1) * width]);
+        }
         if let Some(Inside { column, columns, excluded }) = inside {
             let first = column + part * width;
             let counted = columns.saturating_sub(part * width);
@@ -186,31 +223,29 @@ fn masked<S: Simd, W: Float>(simd: S, vector: W::Vector<S>, counted: usize, kept
 
 /// Writes `upstream * (exp * probability - coefficient)`, the product and the difference rounded once together, then
 /// the product with the upstream gradient rounded, then the element rounded to the type of `out`.
+pub(super) fn gradient<G: Element>(level: Level, exps: &[G::Wide], factors: Factors<'_, G::Wide>, out: &mut [G]) {
+    dispatch!(level, simd => gradient_at(simd, exps, factors, out));
+}
+
 #[inline(always)]
-pub(super) fn gradient<S: Simd, G: Element>(simd: S, exps: &[G::Wide], factors: Factors<'_, G::Wide>, out: &mut [G]) {
+fn gradient_at<S: Simd, G: Element>(simd: S, exps: &[G::Wide], factors: Factors<'_, G::Wide>, out: &mut [G]) {
     let width = G::Wide::WIDTH;
     let splat = |value| <G::Wide as Float>::Vector::splat(simd, value);
     let (probability, upstream) = (splat(factors.probability), splat(factors.upstream));
-    let vector = |place: usize, exps: &[G::Wide]| {
-        let coefficient = match factors.coefficients {
-            Coefficients::Constant(value) => splat(value),
-            Coefficients::PerClass(values) => {
-                <G::Wide as Float>::Vector::from_slice(simd, &values[place..place + width])
-            }
-        };
-        let e = <G::Wide as Float>::Vector::from_slice(simd, &exps[place..place + width]);
-        e.mul_add_precise(probability, -coefficient) * upstream
-    };
     let mut place = 0;
     let mut vectors = out.chunks_exact_mut(width);
     for out in &mut vectors {
-        G::store(vector(place, exps), out);
+        let coefficient = factors.coefficients.vector(simd, place);
+        let e = <G::Wide as Float>::Vector::from_slice(simd, &exps[place..place + width]);
+        G::store(G::Wide::fused(simd, e, probability, -coefficient) * upstream, out);
         place += width;
     }
     let rest = vectors.into_remainder();
     if !rest.is_empty() {
-        let mut padded = [G::default(); LANES];
-        G::store(vector(place, exps), &mut padded[..width]);
+        let coefficient = factors.coefficients.vector(simd, place);
+        let e = <G::Wide as Float>::Vector::from_slice(simd, &exps[place..place + width]);
+        let mut padded = [G::default(); MAX_WIDTH];
+        G::store(G::Wide::fused(simd, e, probability, -coefficient) * upstream, &mut padded[..width]);
         rest.copy_from_slice(&padded[..rest.len()]);
     }
 }
@@ -233,4 +268,15 @@ pub(super) enum Coefficients<'a, W> {
     Constant(W),
     /// One for each class, with room for a multiple of [`LANES`].
     PerClass(&'a [W]),
+}
+
+impl<W: Float> Coefficients<'_, W> {
+    /// Those of the vector of classes that starts at `place`.
+    #[inline(always)]
+    fn vector<S: Simd>(&self, simd: S, place: usize) -> W::Vector<S> {
+        match self {
+            Self::Constant(value) => W::Vector::splat(simd, *value),
+            Self::PerClass(values) => W::Vector::from_slice(simd, &values[place..place + W::WIDTH]),
+        }
+    }
 }

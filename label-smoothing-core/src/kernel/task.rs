@@ -1,21 +1,19 @@
 //! The rows of one task: some consecutive rows with memory of their own.
 
-use fearless_simd::prelude::*;
-use fearless_simd::{Simd, f64x8};
-
-use super::batch::{Common, RowResult};
+use super::batch::Common;
 use super::closed_form::{self, RowGradient, RowSums};
-use super::general::general_row;
+use super::general::{GeneralScratch, general_row};
 use super::lanes::{Float, LANES};
-use super::math;
 use super::memory::{Memory, Upstream, Write};
-use super::plan::{NO_COLUMN, SpreadRow};
-use super::row::{self, Coefficients, Excluded, Factors};
+use super::plan::{NO_COLUMN, SpreadPlan, SpreadRow};
+use super::row::{self, Coefficients, Factors};
 use crate::config::LossFamily;
 use crate::element::Element;
+use crate::parts::Sums;
+use crate::sum::Tree;
 
 /// Classes up to which a group of rows is faster than one row after the other.
-const FEW_CLASSES: usize = LANES;
+const FEW_CLASSES: usize = 128;
 
 /// Classes up to which an `f32` can number them.
 const NUMBERED_CLASSES: usize = 1 << 24;
@@ -25,139 +23,178 @@ const NUMBERED_CLASSES: usize = 1 << 24;
 pub struct Task<'a, T: Element> {
     pub(super) common: Common<'a>,
     pub(super) first_row: usize,
+    pub(super) rows: usize,
+    /// The element that this task's memory begins with.
+    pub(super) offset: usize,
     pub(super) memory: Memory<'a, T>,
     pub(super) losses: Option<&'a mut [T::Wide]>,
     pub(super) upstream: Upstream<'a, T::Wide>,
-    pub(super) results: &'a mut [RowResult],
-    pub(super) scratch: Scratch<T>,
+    /// What the rows add up to so far.
+    pub(super) sums: Tree<Sums>,
 }
 
-/// Room for one row or group of rows.
-#[derive(Debug, Default)]
-pub(super) struct Scratch<T: Element> {
-    pub(super) logits: Vec<T>,
-    pub(super) exps: Vec<T::Wide>,
-    pub(super) gradient: Vec<T::Wide>,
+/// Room for one row.
+#[derive(Debug)]
+struct Scratch<T: Element> {
+    /// The logits, where they do not lie side by side.
+    logits: Vec<T>,
+    /// `exp(t)`.
+    exps: Vec<T::Wide>,
+    /// The gradient, where it does not lie side by side.
+    gradient: Vec<T::Wide>,
+    /// The coefficients, with the batch's factor, rounded.
     coefficients: Vec<T::Wide>,
-    pub(super) shifted: Vec<f64>,
-    pub(super) given: Vec<f64>,
-    weighted: Vec<f64>,
+    general: GeneralScratch,
 }
 
-impl<'a, T: Element> Task<'a, T> {
-    /// A task for the rows from `first_row` on, as many as there are results.
-    pub(super) fn new(
-        common: Common<'a>,
-        first_row: usize,
-        memory: Memory<'a, T>,
-        losses: Option<&'a mut [T::Wide]>,
-        upstream: Upstream<'a, T::Wide>,
-        results: &'a mut [RowResult],
-    ) -> Self {
-        Self { common, first_row, memory, losses, upstream, results, scratch: Scratch::default() }
+impl<T: Element> Scratch<T> {
+    fn new(task: &Task<T>) -> Self {
+        let classes = task.common.shape.classes();
+        let (wants_gradient, is_apart) = (task.memory.wants_gradient(), task.common.shape.inner() > 1);
+        let room = |needed: bool| vec![T::Wide::default(); if needed { classes.next_multiple_of(LANES) } else { 0 }];
+        let mut general = GeneralScratch::default();
+        if task.common.plan.is_none() {
+            general.resize(classes);
+        }
+        Self {
+            logits: Vec::new(),
+            exps: room(wants_gradient),
+            gradient: room(wants_gradient && is_apart),
+            coefficients: room(wants_gradient && task.common.plan.is_none()),
+            general,
+        }
     }
+}
 
-    /// Computes every row.
-    #[inline(always)]
-    pub(crate) fn run<S: Simd>(mut self, simd: S) {
-        let (shape, rows) = (self.common.shape, self.results.len());
-        let in_groups = self.common.is_spread
-            && (shape.classes() <= FEW_CLASSES || shape.inner() > 1)
-            && shape.classes() <= NUMBERED_CLASSES;
-        // Loops, not closures handed to iterators: those would be compiled without the instruction set.
-        match self.common.family {
-            LossFamily::BinaryCrossEntropy => {
-                for row in 0..rows {
-                    self.binary_row(simd, row);
+impl<T: Element> Task<'_, T> {
+    /// Computes every row; what they add up to.
+    pub(crate) fn run(mut self) -> Tree<Sums> {
+        let shape = self.common.shape;
+        let in_groups = (shape.classes() <= FEW_CLASSES || shape.inner() > 1) && shape.classes() <= NUMBERED_CLASSES;
+        match (self.common.family, self.common.plan) {
+            (LossFamily::BinaryCrossEntropy, _) => self.binary_rows(),
+            (LossFamily::CrossEntropy, Some(plan)) if in_groups => self.groups(plan),
+            (LossFamily::CrossEntropy, Some(plan)) => {
+                let mut scratch = Scratch::new(&self);
+                for row in 0..self.rows {
+                    match plan.row(self.common.rows, self.first_row + row) {
+                        Some(target) => self.spread_row(row, plan, &target, &mut scratch),
+                        None => self.skip(row),
+                    }
                 }
             }
-            LossFamily::CrossEntropy if in_groups => self.groups(simd),
-            LossFamily::CrossEntropy => {
-                self.make_room(shape.classes());
-                for row in 0..rows {
-                    self.single_row(simd, row);
+            (LossFamily::CrossEntropy, None) => {
+                let mut scratch = Scratch::new(&self);
+                for row in 0..self.rows {
+                    if self.common.rows.is_counted(self.first_row + row) {
+                        self.general_row(row, &mut scratch);
+                    } else {
+                        self.skip(row);
+                    }
                 }
             }
         }
+        self.sums
     }
 
     /// The element of a row's first class in this task's memory.
     #[inline(always)]
     pub(super) fn start(&self, row: usize) -> usize {
-        let shape = self.common.shape;
-        shape.row_start(self.first_row + row) - shape.row_start(self.first_row)
+        self.common.shape.row_start(self.first_row + row) - self.offset
     }
 
-    fn make_room(&mut self, classes: usize) {
-        let padded = classes.next_multiple_of(LANES);
-        self.scratch.exps.resize(padded, T::Wide::default());
-        if self.common.shape.inner() > 1 {
-            self.scratch.gradient.resize(padded, T::Wide::default());
-        }
-        if !self.common.is_spread {
-            self.scratch.coefficients.resize(padded, T::Wide::default());
-            self.scratch.weighted.resize(classes, 0.0);
-            self.scratch.given.resize(classes, 0.0);
-            self.scratch.shifted.resize(classes, 0.0);
-        }
+    /// Adds what a row gives to the sums.
+    pub(super) fn push(&mut self, row: usize, sums: Sums) {
+        self.sums.push(self.first_row + row, 0, sums);
     }
 
-    /// One row of the softmax family by itself.
-    #[inline(always)]
-    fn single_row<S: Simd>(&mut self, simd: S, row: usize) {
+    /// A row whose coefficients are a spread.
+    fn spread_row(&mut self, row: usize, plan: &SpreadPlan, target: &SpreadRow, scratch: &mut Scratch<T>) {
+        let z = logits_of(self, row, &mut scratch.logits);
+        let Some(sums) = row::sums(self.common.level, z, plan.sharers.classes, plan.hole(target), &mut scratch.exps)
+        else {
+            return self.undefined(row);
+        };
+        let max = sums.max.to_f64();
+        let t = target.classes.map(|class| z[class].widen().to_f64() - max);
+        let is_maximum = target.classes.map(|class| class == sums.column);
+        let a = target.spread.coefficients(plan.sharers, is_maximum, t, sums.shifted);
+        let of_row = RowSums { max, others: sums.others, lse: sums.lse };
+        let (loss, nll) = closed_form::losses(&a, &of_row);
+        self.keep(row, loss, nll, sums.column == target.likeliest());
+        if !self.memory.wants_gradient() {
+            return;
+        }
+        let gradient = RowGradient::new(&a, &of_row, self.common.factor);
+        let at_targets = target.spread.at_targets(plan.sharers);
+        let at = |which: usize| gradient.at(scratch.exps[target.classes[which]].to_f64(), at_targets[which]);
+        // In the order in which they are written: of two at the same place, the last holds.
+        let second = if plan.is_mixed { target.classes[1] } else { NO_COLUMN };
+        let special = [
+            (second, if plan.is_mixed { at(1) } else { 0.0 }),
+            (target.classes[0], at(0)),
+            (sums.column, gradient.at_maximum),
+        ];
+        let spread = T::Wide::from_f64(target.spread.share * self.common.factor);
+        self.write(
+            row,
+            gradient.probability,
+            Coefficients::Constant(spread),
+            special,
+            &scratch.exps,
+            &mut scratch.gradient,
+        );
+    }
+
+    /// A row of any other coefficients.
+    fn general_row(&mut self, row: usize, scratch: &mut Scratch<T>) {
+        let (classes, level) = (self.common.shape.classes(), self.common.level);
+        let z = logits_of(self, row, &mut scratch.logits);
+        let Some(sums) = row::sums(level, z, classes, NO_COLUMN, &mut scratch.exps) else {
+            return self.undefined(row);
+        };
+        let max = sums.max.to_f64();
+        scratch.general.shifted.iter_mut().zip(&z[..classes]).for_each(|(t, z)| *t = z.widen().to_f64() - max);
         let global = self.first_row + row;
-        let (start, classes, inner) = (self.start(row), self.common.shape.classes(), self.common.shape.inner());
-        if !self.common.rows.is_counted(global) {
-            return self.fill(row, 0.0);
+        let (a, likeliest) = general_row(level, self.common.rows, global, sums.column, classes, &mut scratch.general);
+        let of_row = RowSums { max, others: sums.others, lse: sums.lse };
+        let (loss, nll) = closed_form::losses(&a, &of_row);
+        self.keep(row, loss, nll, sums.column == likeliest);
+        if !self.memory.wants_gradient() {
+            return;
         }
-        if inner > 1 {
-            let column = self.memory.logits()[start..].iter().step_by(inner).take(classes).copied();
-            self.scratch.logits.clear();
-            self.scratch.logits.extend(column);
+        let gradient = RowGradient::new(&a, &of_row, self.common.factor);
+        for (rounded, a) in scratch.coefficients.iter_mut().zip(&scratch.general.coefficients) {
+            *rounded = T::Wide::from_f64(a * self.common.factor);
         }
-        let z = if inner > 1 { &self.scratch.logits[..] } else { &self.memory.logits()[start..start + classes] };
-        let Some((max, column)) = row::maximum(simd, z) else {
-            self.results[row] = RowResult { loss: f64::NAN, nll: f64::NAN, correct: 0 };
-            return self.fill(row, f64::NAN);
-        };
-        let plan = if self.common.is_spread { self.common.rows.spread(global) } else { None };
-        let excluded = Excluded { maximum: column, hole: plan.map_or(NO_COLUMN, |plan| plan.hole) };
-        let exp_sums = row::exponentials(simd, z, max, excluded, &mut self.scratch.exps);
-        let sums = RowSums {
-            max: max.to_f64(),
-            column,
-            others: exp_sums.others,
-            lse: math::log_1p(simd, f64x8::splat(simd, exp_sums.others)).as_slice()[0],
-        };
-        let t = |class: usize| z[class].widen().to_f64() - sums.max;
-        let whole = match plan {
-            Some(plan) => plan.sums(column, plan.hard.map(|(class, _)| t(class)), exp_sums.shifted),
-            None => {
-                for (shifted, z) in self.scratch.shifted.iter_mut().zip(z) {
-                    *shifted = z.widen().to_f64() - sums.max;
-                }
-                let Scratch { shifted, given, weighted, .. } = &mut self.scratch;
-                general_row(self.common.rows, global, column, shifted, given, weighted)
-            }
-        };
-        self.finish(row, closed_form::result(&whole, &sums));
-        if self.memory.wants_gradient() {
-            let gradient = RowGradient::new(&whole, &sums, self.common.factor);
-            self.write_row(simd, row, plan, column, &gradient);
-        }
+        let none = (NO_COLUMN, 0.0);
+        let special = [none, none, (sums.column, gradient.at_maximum)];
+        let coefficients = Coefficients::PerClass(&scratch.coefficients);
+        self.write(row, gradient.probability, coefficients, special, &scratch.exps, &mut scratch.gradient);
     }
 
     /// Keeps what a row of the softmax family gives.
-    #[inline(always)]
-    pub(super) fn finish(&mut self, row: usize, result: RowResult) {
-        self.results[row] = result;
+    fn keep(&mut self, row: usize, loss: f64, nll: f64, is_correct: bool) {
+        self.push(row, Sums { loss: loss.into(), nll: nll.into(), correct: u64::from(is_correct) });
         if let Some(losses) = &mut self.losses {
-            losses[row] = T::Wide::from_f64(result.loss);
+            losses[row] = T::Wide::from_f64(loss);
         }
     }
 
-    /// Gives a row without a softmax, or one that does not count, the same loss and gradient everywhere.
-    pub(super) fn fill(&mut self, row: usize, value: f64) {
+    /// A row that is not counted: its loss and gradient are 0.
+    fn skip(&mut self, row: usize) {
+        self.push(row, Sums::default());
+        self.fill(row, 0.0);
+    }
+
+    /// A row without a softmax: its loss and gradient are NaN.
+    fn undefined(&mut self, row: usize) {
+        self.push(row, Sums { loss: f64::NAN.into(), nll: f64::NAN.into(), correct: 0 });
+        self.fill(row, f64::NAN);
+    }
+
+    /// Gives a row the same loss and gradient everywhere.
+    fn fill(&mut self, row: usize, value: f64) {
         if let Some(losses) = &mut self.losses {
             losses[row] = T::Wide::from_f64(value);
         }
@@ -165,36 +202,32 @@ impl<'a, T: Element> Task<'a, T> {
         self.memory.write(Fill { from, step, classes, value });
     }
 
-    #[inline(always)]
-    fn write_row<S: Simd>(
+    fn write(
         &mut self,
-        simd: S,
         row: usize,
-        plan: Option<SpreadRow>,
-        column: usize,
-        gradient: &RowGradient,
+        probability: f64,
+        coefficients: Coefficients<'_, T::Wide>,
+        special: [(usize, f64); 3],
+        exps: &[T::Wide],
+        room: &mut [T::Wide],
     ) {
-        let factor = self.common.factor;
-        let start = self.start(row);
-        let Scratch { exps, coefficients, weighted, gradient: room, .. } = &mut self.scratch;
-        let (coefficients, special) = match &plan {
-            Some(plan) => {
-                let special = gradient.special(plan, column, |class| exps[class].to_f64());
-                (Coefficients::Constant(T::Wide::from_f64(factor * plan.spread)), special)
-            }
-            None => {
-                for (rounded, a) in coefficients.iter_mut().zip(weighted) {
-                    *rounded = T::Wide::from_f64(factor * *a);
-                }
-                let none = (NO_COLUMN, 0.0);
-                (Coefficients::PerClass(&coefficients[..]), [none, none, (column, gradient.at_maximum)])
-            }
-        };
         let upstream = self.upstream.at(self.first_row + row);
-        let factors = Factors { probability: T::Wide::from_f64(gradient.probability), coefficients, upstream };
-        let (classes, inner) = (self.common.shape.classes(), self.common.shape.inner());
-        self.memory.write(WriteRow { simd, exps, factors, special, start, classes, inner, room });
+        let factors = Factors { probability: T::Wide::from_f64(probability), coefficients, upstream };
+        let (start, shape, level) = (self.start(row), self.common.shape, self.common.level);
+        let (classes, inner) = (shape.classes(), shape.inner());
+        self.memory.write(WriteRow { level, exps, factors, special, start, classes, inner, room });
     }
+}
+
+/// The logits of a row and what follows it; in `room` where they do not lie side by side.
+fn logits_of<'a, T: Element>(task: &'a Task<'_, T>, row: usize, room: &'a mut Vec<T>) -> &'a [T] {
+    let (start, classes, inner) = (task.start(row), task.common.shape.classes(), task.common.shape.inner());
+    if inner == 1 {
+        return &task.memory.logits()[start..];
+    }
+    room.clear();
+    room.extend(task.memory.logits()[start..].iter().step_by(inner).take(classes));
+    room
 }
 
 struct Fill {
@@ -211,8 +244,8 @@ impl<T: Element> Write<T> for Fill {
     }
 }
 
-struct WriteRow<'a, S, W> {
-    simd: S,
+struct WriteRow<'a, W> {
+    level: fearless_simd::Level,
     exps: &'a [W],
     factors: Factors<'a, W>,
     special: [(usize, f64); 3],
@@ -222,14 +255,13 @@ struct WriteRow<'a, S, W> {
     room: &'a mut [W],
 }
 
-impl<S: Simd, T: Element> Write<T> for WriteRow<'_, S, T::Wide> {
-    #[inline(always)]
+impl<T: Element> Write<T> for WriteRow<'_, T::Wide> {
     fn to<G: Element<Wide = T::Wide>>(self, gradient: &mut [G]) {
-        let Self { simd, exps, factors, special, start, classes, inner, room } = self;
+        let Self { level, exps, factors, special, start, classes, inner, room } = self;
         if inner == 1 {
-            row::gradient(simd, exps, factors, &mut gradient[start..start + classes]);
+            row::gradient(level, exps, factors, &mut gradient[start..start + classes]);
         } else {
-            row::gradient(simd, exps, factors, &mut room[..classes]);
+            row::gradient(level, exps, factors, &mut room[..classes]);
             let places = gradient[start..].iter_mut().step_by(inner);
             places.zip(&room[..classes]).for_each(|(place, &value)| *place = G::narrow(value));
         }

@@ -17,7 +17,7 @@ use crate::config::LossFamily;
 use crate::element::Element;
 use crate::error::Error;
 use crate::parts::{LossParts, Sums};
-use crate::sum::pairwise;
+use crate::sum::{Tree, pairwise};
 
 pub use coefficients::Coefficients;
 
@@ -91,14 +91,14 @@ pub fn row_losses_gradient<P: Element>(
 /// A wrong number of logits.
 pub fn parts<P: Element>(problem: &Problem<P>, logits: &[f64]) -> Result<LossParts, Error> {
     let rows = problem.shape().rows();
-    let (mut losses, mut nlls, mut correct) = (vec![0.0; rows], vec![0.0; rows], 0);
+    let mut sums = vec![Sums::default(); rows]; // Of a row that is not counted, 0.
     for_each_counted_row(problem, logits, |row, result| {
-        losses[row] = pairwise(result.losses.len(), &|class| result.losses[class]);
-        nlls[row] = result.nll;
-        correct += result.correct;
+        let loss = pairwise(result.losses.len(), &|class| result.losses[class]);
+        sums[row] = Sums { loss: loss.into(), nll: result.nll.into(), correct: result.correct };
     })?;
-    let sums = Sums { loss: pairwise(rows, &|row| losses[row]), nll: pairwise(rows, &|row| nlls[row]), correct };
-    Ok(LossParts::new(problem, sums))
+    let mut tree = Tree::new();
+    sums.into_iter().enumerate().for_each(|(row, sums)| tree.push(row, 0, sums));
+    Ok(LossParts::new(problem, tree.total().unwrap_or_default()))
 }
 
 /// The unreduced loss that a row's class contributes to.
