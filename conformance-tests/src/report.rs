@@ -175,7 +175,9 @@ impl Report {
                 scope.spawn(move || work(sender));
             }
             drop(sender);
-            cases.iter().for_each(|()| progress());
+            for () in cases {
+                progress();
+            }
         });
         Self { backends: entries.into_iter().filter_map(OnceLock::into_inner).collect() }
     }

@@ -36,7 +36,7 @@ impl<T: Element<Wide = T> + NdFloat> Framework<T> for Ndarray {
                 (one + losses.sum() * each, slope + other_slope)
             }
         };
-        Found { loss: loss.to_f64(), gradient: widened(&values(images.t().dot(&slope))) }
+        Found { loss: loss.to_f64(), gradient: widened(&values(&images.t().dot(&slope))) }
     }
 
     fn train(&self, layer: &Layer<T>, rate: f64, steps: usize) -> Vec<f64> {
@@ -62,6 +62,6 @@ fn matrix<T: Clone>(values: &[T], rows: usize) -> Array2<T> {
 }
 
 /// In row-major order, in which a product need not lie.
-fn values<T: Clone>(matrix: Array2<T>) -> Vec<T> {
+fn values<T: Clone>(matrix: &Array2<T>) -> Vec<T> {
     matrix.iter().cloned().collect()
 }
