@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{OnceLock, mpsc};
+use std::thread;
 
 use serde_json::{Value, json};
 
@@ -145,18 +149,37 @@ pub struct Report {
 
 impl Report {
     /// Runs a suite for backends, in every element type that they claim; `progress` is called after each case.
+    ///
+    /// One thread per core takes one backend and element type after another. The entries of the report are in the order of
+    /// the backends all the same.
     pub fn run<'a>(
         backends: impl IntoIterator<Item = &'a dyn Backend>,
         suite: &Suite,
         progress: &mut dyn FnMut(),
     ) -> Self {
-        let mut report = Self::default();
-        for backend in backends {
-            for &dtype in backend.dtypes() {
-                report.backends.push(run(backend, dtype, suite, progress));
+        let pairs = |backend: &'a dyn Backend| backend.dtypes().iter().map(move |&dtype| (backend, dtype));
+        let runs: Vec<(&dyn Backend, Dtype)> = backends.into_iter().flat_map(pairs).collect();
+        let entries: Vec<OnceLock<BackendReport>> = runs.iter().map(|_| OnceLock::new()).collect();
+        let (next, (sender, cases)) = (AtomicUsize::new(0), mpsc::channel());
+        let work = |sender: mpsc::Sender<()>| {
+            // Nobody listens any more only where `progress` panicked, and then the report is lost anyway.
+            let mut progress = || sender.send(()).unwrap_or_default();
+            while let Some((&(backend, dtype), entry)) = take(&next, &runs, &entries) {
+                entry.get_or_init(|| run(backend, dtype, suite, &mut progress));
             }
-        }
-        report
+        };
+        thread::scope(|scope| {
+            for _ in 0..thread::available_parallelism().map_or(1, NonZero::get).min(runs.len()) {
+                let sender = sender.clone();
+                let work = &work;
+                scope.spawn(move || work(sender));
+            }
+            drop(sender);
+            for () in cases {
+                progress();
+            }
+        });
+        Self { backends: entries.into_iter().filter_map(OnceLock::into_inner).collect() }
     }
 
     /// Whether nothing failed, nothing was refused wrongly, and every backend was asked something.
@@ -181,6 +204,12 @@ impl Report {
     pub fn to_markdown(&self) -> String {
         markdown::page(self)
     }
+}
+
+/// The next run that no thread has taken, and the place of its entry.
+fn take<'r, R, E>(next: &AtomicUsize, runs: &'r [R], entries: &'r [E]) -> Option<(&'r R, &'r E)> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    runs.get(at).zip(entries.get(at))
 }
 
 /// The matrix, and below it every failure.

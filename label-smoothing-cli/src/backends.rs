@@ -15,15 +15,38 @@ struct Adapter {
     name: &'static str,
     framework: &'static str,
     dtypes: &'static str,
+    /// Where its backend computes in this command.
     device: &'static str,
+    /// Where else the adapter computes, and what that takes.
+    elsewhere: &'static str,
 }
 
+const FLOATS: &str = "f64, f32, f16, bf16";
+
 const ADAPTERS: &[Adapter] = &[
-    Adapter { name: "ndarray", framework: "ndarray 0.17.2", dtypes: "f64, f32, f16, bf16", device: "cpu" },
-    Adapter { name: "candle", framework: "candle-core 0.11.1", dtypes: "f64, f32, f16, bf16", device: "cpu" },
-    Adapter { name: "burn", framework: "burn 0.22.1, flex", dtypes: "f64, f32, f16, bf16", device: "cpu" },
-    Adapter { name: "dfdx", framework: "dfdx 0.13.0", dtypes: "f64, f32, f16", device: "cpu" },
-    Adapter { name: "tch", framework: "tch 0.26.0, libtorch 2.13.0", dtypes: "f64, f32, f16, bf16", device: "cpu" },
+    Adapter { name: "ndarray", framework: "ndarray 0.17.2", dtypes: FLOATS, device: "cpu", elsewhere: "-" },
+    Adapter {
+        name: "candle",
+        framework: "candle-core 0.11.1",
+        dtypes: FLOATS,
+        device: "cpu",
+        elsewhere: "CUDA with feature cuda, Metal with feature metal",
+    },
+    Adapter {
+        name: "burn",
+        framework: "burn 0.22.1, flex",
+        dtypes: FLOATS,
+        device: "cpu",
+        elsewhere: "any device of burn, by burn's feature for it",
+    },
+    Adapter { name: "dfdx", framework: "dfdx 0.13.0", dtypes: "f64, f32, f16", device: "cpu", elsewhere: "-" },
+    Adapter {
+        name: "tch",
+        framework: "tch 0.26.0, libtorch 2.13.0",
+        dtypes: FLOATS,
+        device: "cpu",
+        elsewhere: "any device of the libtorch it is linked to",
+    },
 ];
 
 type Backends = Vec<Box<dyn Backend>>;
@@ -65,19 +88,28 @@ pub(crate) fn table() -> String {
     let built_in = backends::all();
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY);
-    table.set_header(["backend", "framework", "element types", "device", "in your project", "in this command"]);
+    table.set_header([
+        "backend",
+        "framework",
+        "element types",
+        "device",
+        "elsewhere",
+        "in your project",
+        "in this command",
+    ]);
     for backend in &built_in {
         let name = backend.name();
         let dtypes: Vec<&str> = backend.dtypes().iter().map(|dtype| dtype.name()).collect();
-        let package = adapter_of(&name).map_or("core", |adapter| adapter.name);
+        let (package, elsewhere) = adapter_of(&name).map_or(("core", "-"), |it| (it.name, it.elsewhere));
         let add = format!("cargo add label-smoothing-{package}");
-        table.add_row([name, backend.framework(), dtypes.join(", "), backend.device(), add, "built in".to_owned()]);
+        let (framework, device) = (backend.framework(), backend.device());
+        table.add_row([&name, &framework, &dtypes.join(", "), &device, elsewhere, &add, "built in"]);
     }
     let is_built_in = |adapter: &&Adapter| built_in.iter().any(|backend| backend.name() == adapter.name);
     for adapter in ADAPTERS.iter().filter(|adapter| !is_built_in(adapter)) {
-        let Adapter { name, framework, dtypes, device } = *adapter;
+        let Adapter { name, framework, dtypes, device, elsewhere } = *adapter;
         let add = format!("cargo add label-smoothing-{name}");
-        table.add_row([name, framework, dtypes, device, &add, &format!("--features {name}")]);
+        table.add_row([name, framework, dtypes, device, elsewhere, &add, &format!("--features {name}")]);
     }
     format!("{table}\n")
 }
@@ -107,5 +139,7 @@ mod tests {
             assert!(line.contains(&format!("\"{version}\"")), "{framework} {version}: {line}");
             assert!(manifest.contains(&format!("label-smoothing-{} = ", adapter.name)), "{}", adapter.name);
         }
+        let features = include_str!("../../adapter-candle/Cargo.toml");
+        assert!(features.contains("\ncuda = ") && features.contains("\nmetal = "), "what candle's line names");
     }
 }

@@ -1,5 +1,7 @@
 //! The adapter for tch, and its path composed of libtorch's operations.
 
+use std::sync::Once;
+
 use label_smoothing_tch::tch::kind::Element as Stored;
 use label_smoothing_tch::tch::{self, Kind, TchError, Tensor};
 use label_smoothing_tch::{
@@ -81,7 +83,12 @@ enum Path {
     Composed,
 }
 
+/// A case is too small for threads within an operation. They would only wait for one another, and libtorch's wait by
+/// spinning, on cores that other cases are computed on.
+static ONE_THREAD: Once = Once::new();
+
 fn evaluate(input: &CaseInput, path: Path) -> Result<Outcome, Failure> {
+    ONE_THREAD.call_once(|| tch::set_num_threads(1));
     let wide = kind(input.dtype.wide());
     match &input.targets {
         TargetInput::Indices(classes) => with_rows(input, path, &tensor(classes)?),
