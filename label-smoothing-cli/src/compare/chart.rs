@@ -10,7 +10,7 @@ const WIDTH: u32 = 1000;
 /// Of one comparison, in pixels.
 const GROUP: u32 = 34;
 const HEAD: u32 = 60;
-const FOOT: u32 = 60;
+const FOOT: u32 = 50;
 /// For the names on the left and the ratios on the right.
 const LEFT: u32 = 330;
 const RIGHT: u32 = 70;
@@ -47,7 +47,7 @@ fn draw_on<'a>(rows: &[Row], area: &DrawingArea<SVGBackend<'a>, plotters::coord:
         .configure_mesh()
         .disable_y_mesh()
         .disable_y_axis()
-        .light_line_style(WHITE)
+        .x_max_light_lines(0)
         .x_desc("ns per logit, loss and gradient (logarithmic)")
         .x_label_formatter(&ToString::to_string)
         .label_style(("sans-serif", 13))
@@ -71,7 +71,8 @@ fn title<'a>(rows: &[Row], area: &DrawingArea<SVGBackend<'a>, plotters::coord::S
     let threads = rows.first().map_or(1, |row| row.threads);
     let text = format!("Label-smoothed cross-entropy, f32, threads: {threads}");
     area.draw_text(&text, &("sans-serif", 18).into_text_style(area), (20, 14))?;
-    for (x, color, text) in [(LEFT as i32, OURS, "ours"), (LEFT as i32 + 90, NATIVE, "native; at its end, native/ours")]
+    for (x, color, text) in
+        [(LEFT as i32, OURS, "ours"), (LEFT as i32 + 90, NATIVE, "native; at the end of the longer bar: native/ours")]
     {
         area.draw(&Rectangle::new([(x, 38), (x + 14, 50)], color.filled()))?;
         area.draw_text(text, &label(HPos::Left), (x + 20, 44))?;

@@ -42,6 +42,7 @@ fn ours(setup: &mut Setup) -> Fallible<f32> {
     Ok(kernel::loss_and_gradient(&problem, &setup.logits, 1.0, &mut setup.gradient)?.value as f32)
 }
 
+/// From the second step on the logits are the gradient of the step before: another batch, in the same time.
 fn ours_in_place(setup: &mut Setup) -> Fallible<f32> {
     let targets = Targets::indices(Array::new([setup.dims[0]], setup.targets.as_slice()));
     let problem = Problem::<f32>::new(&setup.config, &setup.dims, targets)?;

@@ -1,13 +1,19 @@
 //! What `compare` prints and writes.
 
+use std::fmt::Write;
+
 use comfy_table::Table;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use serde::Serialize;
 
-use super::batch::Shape;
+use super::batch::{EPSILON, Shape};
 use super::contender::{Answer, Pair};
 use super::measure::Timing;
 use crate::error::{Error, Result};
+
+/// A warning for who forgot `--release`.
+const UNOPTIMISED: &str =
+    if cfg!(debug_assertions) { "\nthis command is built without optimisation: the figures mean nothing" } else { "" };
 
 /// One comparison.
 #[derive(Debug, Clone, Serialize)]
@@ -56,6 +62,10 @@ impl Row {
         }
     }
 
+    fn calls(&self) -> String {
+        format!("{}: {} beside {}", self.backend, self.ours_is, self.native_is)
+    }
+
     pub(super) fn shape(&self) -> Shape {
         Shape::new(self.rows, self.classes)
     }
@@ -85,13 +95,16 @@ pub(super) fn table(rows: &[Row]) -> String {
         "native, ns/logit",
         "native/ours",
         "stream/ours",
-        "peak of ours, bytes/logit",
+        "peak memory of ours, bytes/logit",
         "of native",
-        "ours is",
-        "native is",
+        "calls",
     ]);
-    let bytes = |peak: Option<f64>| peak.map_or_else(|| "unknown".to_owned(), |bytes| format!("{bytes:.1}"));
+    let mut calls: Vec<String> = Vec::new();
     for row in rows {
+        let number = calls.iter().position(|call| *call == row.calls()).unwrap_or(calls.len());
+        if number == calls.len() {
+            calls.push(row.calls());
+        }
         table.add_row([
             row.backend.to_owned(),
             row.shape().to_string(),
@@ -101,10 +114,19 @@ pub(super) fn table(rows: &[Row]) -> String {
             format!("{:.0} %", 100.0 * row.stream_fraction),
             bytes(row.ours_peak_bytes_per_logit),
             bytes(row.native_peak_bytes_per_logit),
-            row.ours_is.to_owned(),
-            row.native_is.to_owned(),
+            format!("[{}]", number + 1),
         ]);
     }
+    let mut text = format!("{table}\n");
+    for (index, call) in calls.iter().enumerate() {
+        let _ = writeln!(text, "[{}] {call}", index + 1);
+    }
     let threads = rows.first().map_or(1, |row| row.threads);
-    format!("{table}\nf32, smoothing rate 0.1, forward and backward, threads: {threads}; medians of alternated runs\n")
+    let _ =
+        writeln!(text, "f32, smoothing rate {EPSILON}, loss and gradient, medians; threads: {threads}{UNOPTIMISED}");
+    text
+}
+
+fn bytes(peak: Option<f64>) -> String {
+    peak.map_or_else(|| "unknown".to_owned(), |bytes| format!("{bytes:.1}"))
 }
