@@ -111,7 +111,7 @@ pub(super) fn table(rows: &[Row]) -> String {
             format!("{:.3}", row.ours_ns_per_logit),
             format!("{:.3}", row.native_ns_per_logit),
             format!("{:.2}", row.ratio),
-            format!("{:.0} %", 100.0 * row.stream_fraction),
+            format!("{:.1} %", 100.0 * row.stream_fraction),
             bytes(row.ours_peak_bytes_per_logit),
             bytes(row.native_peak_bytes_per_logit),
             format!("[{}]", number + 1),
