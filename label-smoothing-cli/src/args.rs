@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use label_smoothing_conformance::Dtype;
 use label_smoothing_core::LossFamily;
 
+use crate::compare::Shape;
 use crate::tensor::Place;
 
 const ABOUT: &str = "Label-smoothed losses: the same definition in every framework, checked";
@@ -39,6 +40,11 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Compute loss and gradient of arrays in files
     Evaluate(Box<EvaluateArgs>),
+    /// Measure speed and memory beside what each framework's users would call instead
+    Compare(CompareArgs),
+    /// What `compare` calls in a process of its own
+    #[command(hide = true)]
+    PeakMemory(PeakMemoryArgs),
     /// List the backends and the crates to add for them
     Backends,
 }
@@ -71,6 +77,74 @@ pub(crate) struct CheckArgs {
     /// Write the report there, too
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// kernel, ndarray, candle, burn, dfdx or tch; all that are built in by default
+    #[arg(long = "backend", value_name = "NAME")]
+    pub(crate) backends: Vec<String>,
+
+    /// Rows x classes of a batch, such as 4096x1000; may be given several times
+    #[arg(long = "shape", value_name = "NxK")]
+    pub(crate) shapes: Vec<Shape>,
+
+    /// Threads of rayon's pool and of libtorch
+    #[arg(long, value_name = "T", default_value = "1", value_parser = threads)]
+    pub(crate) threads: usize,
+
+    /// Time for each comparison, in seconds
+    #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
+    pub(crate) seconds: f64,
+
+    /// Write the figures there, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Draw a chart there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PeakMemoryArgs {
+    #[arg(long)]
+    pub(crate) backend: String,
+    /// Which of the backend's pairs, from 0
+    #[arg(long)]
+    pub(crate) pair: usize,
+    #[arg(long, value_enum)]
+    pub(crate) side: Side,
+    #[arg(long)]
+    pub(crate) shape: Shape,
+    #[arg(long, value_parser = threads)]
+    pub(crate) threads: usize,
+}
+
+/// Of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Side {
+    Ours,
+    Native,
+}
+
+impl Side {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Native => "native",
+        }
+    }
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    let threads = text.parse().ok().filter(|threads| (1..=1024).contains(threads));
+    threads.ok_or_else(|| "a number from 1 to 1024 is needed".to_owned())
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0 && seconds <= 3600.0);
+    seconds.ok_or_else(|| "a number above 0 and up to 3600 is needed".to_owned())
 }
 
 #[derive(Debug, Args)]

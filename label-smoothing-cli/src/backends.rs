@@ -70,11 +70,17 @@ pub(crate) fn choose_one(name: &str) -> Result<Box<dyn Backend>> {
 }
 
 fn not_built_in(name: &str, built_in: &Backends) -> Error {
-    if let Some(Adapter { name: feature, .. }) = adapter_of(name) {
+    let names: Vec<String> = built_in.iter().map(|backend| backend.name()).collect();
+    missing(name, "built in", &names)
+}
+
+/// Why there is no backend of this name among those that are built in, compared or whatever else they are.
+pub(crate) fn missing(name: &str, are: &str, names: &[String]) -> Error {
+    let is_missing = |adapter: &&Adapter| names.iter().all(|name| name != adapter.name);
+    if let Some(Adapter { name: feature, .. }) = adapter_of(name).filter(is_missing) {
         return Error::new(format_args!("backend {name} is not built in: build the command with --features {feature}"));
     }
-    let names: Vec<String> = built_in.iter().map(|backend| backend.name()).collect();
-    Error::new(format_args!("there is no backend {name}; built in are {}", names.join(", ")))
+    Error::new(format_args!("there is no backend {name}; {are} are {}", names.join(", ")))
 }
 
 /// An adapter has backends of its name and, for its other paths, of its name with a suffix: `candle-composed`.

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use label_smoothing_conformance::{Backend, Report, Suite, VectorFile};
+use label_smoothing_conformance::{Report, Suite, VectorFile};
 
 use crate::args::{CheckArgs, ConformanceArgs};
 use crate::backends;
 use crate::error::{Error, Result};
+use crate::progress;
 use crate::staged;
 
 /// Runs the kit's own cases.
@@ -42,19 +42,12 @@ fn read(path: &Path) -> Result<VectorFile> {
 fn run(names: &[String], suite: &Suite, json: Option<&Path>) -> Result<(String, bool)> {
     let backends = backends::choose(names)?;
     json.map_or(Ok(()), staged::check)?;
-    let progress = progress(&backends, suite);
+    let runs: usize = backends.iter().map(|backend| backend.dtypes().len()).sum();
+    let progress = progress::bar(runs * suite.cases().len(), "cases");
     let report = Report::run(backends.iter().map(AsRef::as_ref), suite, &mut || progress.inc(1));
     progress.finish_and_clear();
     if let Some(path) = json {
         staged::write_text(path, &format!("{:#}\n", report.to_json()))?;
     }
     Ok((report.to_string(), report.is_ok()))
-}
-
-/// A bar on stderr where that is a terminal, and nothing elsewhere.
-fn progress(backends: &[Box<dyn Backend>], suite: &Suite) -> ProgressBar {
-    let runs: usize = backends.iter().map(|backend| backend.dtypes().len()).sum();
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} cases, {eta} left");
-    let bar = ProgressBar::new((runs * suite.cases().len()) as u64);
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -1,10 +1,13 @@
-//! The command `label-smoothing`: the conformance kit, and the smoothed loss of arrays in files.
+//! The command `label-smoothing`: the conformance kit, the smoothed loss of arrays in files, and its speed beside the
+//! frameworks' own.
 
 mod args;
 mod backends;
+mod compare;
 mod conformance;
 mod error;
 mod evaluate;
+mod progress;
 mod staged;
 mod tensor;
 
@@ -46,6 +49,8 @@ fn run(cli: Cli) -> Result<(String, ExitCode)> {
         Command::Conformance(args) => conformance::conformance(&args)?,
         Command::Check(args) => conformance::check(&args)?,
         Command::Evaluate(args) => (evaluate::run(&args)?, true),
+        Command::Compare(args) => (compare::run(&args)?, true),
+        Command::PeakMemory(args) => (compare::peak_memory(&args)?, true),
         Command::Backends => (backends::table(), true),
     };
     Ok((text, if is_well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }))

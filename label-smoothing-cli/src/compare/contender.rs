@@ -1,0 +1,76 @@
+//! What is compared: two ways to compute loss and gradient of one batch, each set up before any clock runs.
+
+use std::error::Error;
+use std::hint::black_box;
+
+/// Whatever a framework gives as the reason.
+pub(super) type Fallible<T> = Result<T, Box<dyn Error>>;
+
+/// What a step computed, read back from the framework.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Answer {
+    /// In nats.
+    pub(super) loss: f32,
+    /// In the order of the logits.
+    pub(super) gradient: Vec<f32>,
+}
+
+/// One of the two sides.
+pub(super) struct Contender {
+    /// What is called.
+    pub(super) is: &'static str,
+    steps: Box<dyn Steps>,
+}
+
+impl Contender {
+    /// `step` is what a training loop does with the logits of each batch, forward and backward, and what is timed; it
+    /// gets what was set up beforehand: the leaf, the targets and the criterion. `read` fetches what it returned.
+    pub(super) fn new<S: 'static, O: 'static>(
+        is: &'static str,
+        setup: S,
+        step: fn(&mut S) -> Fallible<O>,
+        read: fn(&S, O) -> Fallible<Answer>,
+    ) -> Self {
+        Self { is, steps: Box::new(Functions { setup, step, read }) }
+    }
+
+    /// Loss and gradient, computed and thrown away.
+    pub(super) fn step(&mut self) -> Fallible<()> {
+        self.steps.step()
+    }
+
+    /// Loss and gradient.
+    pub(super) fn answer(&mut self) -> Fallible<Answer> {
+        self.steps.answer()
+    }
+}
+
+/// Ours and what it is compared with.
+pub(super) struct Pair {
+    pub(super) ours: Contender,
+    pub(super) native: Contender,
+}
+
+/// The same whatever a framework's tensors are.
+trait Steps {
+    fn step(&mut self) -> Fallible<()>;
+    fn answer(&mut self) -> Fallible<Answer>;
+}
+
+struct Functions<S, O> {
+    setup: S,
+    step: fn(&mut S) -> Fallible<O>,
+    read: fn(&S, O) -> Fallible<Answer>,
+}
+
+impl<S, O> Steps for Functions<S, O> {
+    fn step(&mut self) -> Fallible<()> {
+        black_box((self.step)(&mut self.setup)?);
+        Ok(())
+    }
+
+    fn answer(&mut self) -> Fallible<Answer> {
+        let output = (self.step)(&mut self.setup)?;
+        (self.read)(&self.setup, output)
+    }
+}
