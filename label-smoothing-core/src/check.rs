@@ -138,11 +138,15 @@ impl<'a, P: Element> Problem<'a, P> {
     /// The loss, given the sum of the row losses.
     #[must_use]
     pub fn reduce(&self, sum: f64) -> f64 {
+        self.reduce_carried(CarriedSum::from(sum))
+    }
+
+    pub(crate) fn reduce_carried(&self, sum: CarriedSum) -> f64 {
         match (self.config.reduction(), self.config.empty_mean()) {
-            (Reduction::Sum, _) => sum,
+            (Reduction::Sum, _) => sum.value(),
             (Reduction::Mean, EmptyMean::Zero) if self.is_empty_mean() => 0.0,
             (Reduction::Mean, _) if self.is_empty_mean() => f64::NAN,
-            (Reduction::Mean, _) => sum / self.denominator(),
+            (Reduction::Mean, _) => sum.over(self.denominator()),
         }
     }
 

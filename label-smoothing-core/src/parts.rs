@@ -81,6 +81,10 @@ impl LossParts {
         self.sum.value()
     }
 
+    pub(crate) fn carried_sum(&self) -> CarriedSum {
+        self.sum
+    }
+
     /// What the mean divides by.
     #[must_use]
     pub fn denominator(&self) -> f64 {
@@ -93,7 +97,7 @@ impl LossParts {
     /// The smoothed loss: the sum over the denominator, NaN where both are 0.
     #[must_use]
     pub fn mean(&self) -> f64 {
-        self.sum() / self.denominator()
+        self.sum.over(self.denominator())
     }
 
     /// The sum of the counted rows' plain negative log-likelihood of the target as it was given: without smoothing,

@@ -23,6 +23,13 @@ impl CarriedSum {
     pub(crate) fn value(self) -> f64 {
         self.sum + self.lost
     }
+
+    /// The sum over a number, rounded once.
+    pub(crate) fn over(self, divisor: f64) -> f64 {
+        let quotient = self.sum / divisor;
+        let rest = (-quotient).mul_add(divisor, self.sum) + self.lost;
+        if rest.is_finite() { quotient + rest / divisor } else { quotient }
+    }
 }
 
 impl From<f64> for CarriedSum {

@@ -120,8 +120,8 @@ struct LogitSums<S: Simd, W: Float> {
     others: [f64x8<S>; 2],
     /// The sum of the shifted logits without the hole, in `f64`.
     shifted: [f64x8<S>; 2],
-    /// `t` of the target's classes.
-    t: [W::Vector<S>; 2],
+    /// The logits of the target's classes.
+    z: [W::Vector<S>; 2],
     /// `exp(t)` of the target's classes.
     e: [W::Vector<S>; 2],
 }
@@ -149,7 +149,7 @@ fn sums<S: Simd, T: Element>(
 
     let wanted = [vector(&targets.classes[0]), vector(&targets.classes[1])];
     let hole = if targets.sharers.has_hole { wanted[0] } else { number(-1.0) };
-    let (mut t, mut e) = ([zero; 2], [zero; 2]);
+    let (mut z_wanted, mut e) = ([zero; 2], [zero; 2]);
     let (mut others, mut shifted) = ([f64x8::splat(simd, 0.0); 2], [f64x8::splat(simd, 0.0); 2]);
     let (mut column, mut here) = (number(-1.0), zero);
     let [of_exps, of_shifts] = &mut room.lanes;
@@ -157,14 +157,17 @@ fn sums<S: Simd, T: Element>(
     for block in (0..classes).step_by(BLOCK) {
         let of_block = BLOCK.min(classes - block);
         for (class, (z, kept)) in logits.by_ref().take(of_block).enumerate() {
-            let t_here = T::load(simd, &z[..width]) - max;
+            let z_here = T::load(simd, &z[..width]);
+            let t_here = z_here - max;
             let e_here = T::Wide::exp(simd, t_here);
             e_here.store_slice(kept);
             let is_first_target = wanted[0].simd_eq(here);
-            (t[0], e[0]) = (is_first_target.select(t_here, t[0]), is_first_target.select(e_here, e[0]));
+            z_wanted[0] = is_first_target.select(z_here, z_wanted[0]);
+            e[0] = is_first_target.select(e_here, e[0]);
             if targets.is_mixed {
                 let is_second_target = wanted[1].simd_eq(here);
-                (t[1], e[1]) = (is_second_target.select(t_here, t[1]), is_second_target.select(e_here, e[1]));
+                z_wanted[1] = is_second_target.select(z_here, z_wanted[1]);
+                e[1] = is_second_target.select(e_here, e[1]);
             }
             // The first column that holds the maximum is kept out; -1 says that there was none yet.
             let is_maximum = column.simd_lt(zero) & t_here.simd_eq(zero);
@@ -185,7 +188,7 @@ fn sums<S: Simd, T: Element>(
         others = add(others, tree::<S, T::Wide>(simd, of_exps, used));
         shifted = add(shifted, tree::<S, T::Wide>(simd, of_shifts, used));
     }
-    LogitSums { max, is_number: is_number.select(number(1.0), zero), column, others, shifted, t, e }
+    LogitSums { max, is_number: is_number.select(number(1.0), zero), column, others, shifted, z: z_wanted, e }
 }
 
 #[inline(always)]
@@ -237,7 +240,7 @@ fn finish<S: Simd, W: Float>(
     let is_correct = sums.column.simd_eq(vector(&targets.likeliest)).to_bitmask();
     let (column, max) = (widened(sums.column), widened(sums.max));
     let wanted = [widened(vector(&targets.classes[0])), widened(vector(&targets.classes[1]))];
-    let (t, e) = ([widened(sums.t[0]), widened(sums.t[1])], [widened(sums.e[0]), widened(sums.e[1])]);
+    let (z, e) = ([widened(sums.z[0]), widened(sums.z[1])], [widened(sums.e[0]), widened(sums.e[1])]);
     answer.is_defined = is_defined.to_bitmask();
     answer.is_correct = is_correct & answer.is_defined & targets.is_counted;
 
@@ -248,7 +251,7 @@ fn finish<S: Simd, W: Float>(
     for half in 0..W::HALVES {
         let target = targets.spread.half(simd, half);
         let is_maximum = [column[half].simd_eq(wanted[0][half]), column[half].simd_eq(wanted[1][half])];
-        let (others, t) = (sums.others[half], [t[0][half], t[1][half]]);
+        let (others, t) = (sums.others[half], [z[0][half] - max[half], z[1][half] - max[half]]);
         let row = RowSums { max: max[half], others, lse: math::log_1p(simd, others) };
         let a = target.coefficients(targets.sharers, is_maximum, t, sums.shifted[half]);
         let (of_row, of_given) = closed_form::losses(&a, &row);

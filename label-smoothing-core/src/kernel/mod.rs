@@ -57,8 +57,9 @@
 //!
 //! Row losses are added by a balanced binary tree over the row's index whose nodes are aligned powers of two. A node is a sum
 //! in `f64` and what its roundings lost, `(s, l) = (s_1, l_1) + (s_2, l_2)`: `s = s_1 + s_2`, `k = s - s_1`,
-//! `l = ((s_1 - (s - k)) + (s_2 - k)) + (l_1 + l_2)`; the result is `s + l`. So the sum of any number of rows is the exact sum
-//! of the row losses, rounded once (but for errors of second order).
+//! `l = ((s_1 - (s - k)) + (s_2 - k)) + (l_1 + l_2)`; the result is `s + l`, and over a denominator `d` it is `q + (fma(-q, d, s) + l) / d`
+//! with `q = s / d`. So the sum and the mean of any number of rows are those of exact arithmetic on the row losses, rounded
+//! once (but for errors of second order).
 //!
 //! # Exponential and logarithm
 //!
@@ -166,7 +167,7 @@ fn reduced<T: Element, P: Element>(problem: &Problem<P>, mut memory: Memory<'_, 
         memory.clear();
         parts
     };
-    Loss { value: problem.reduce(parts.sum()), parts }
+    Loss { value: problem.reduce_carried(parts.carried_sum()), parts }
 }
 
 /// The unreduced losses: one per row, or for the binary family one per logit.

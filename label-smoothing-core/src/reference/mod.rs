@@ -36,7 +36,7 @@ struct Row {
 /// A wrong number of logits, and a mean over nothing if the configuration refuses it.
 pub fn loss<P: Element>(problem: &Problem<P>, logits: &[f64]) -> Result<f64, Error> {
     problem.check_mean()?;
-    Ok(problem.reduce(parts(problem, logits)?.sum()))
+    Ok(problem.reduce_carried(parts(problem, logits)?.carried_sum()))
 }
 
 /// `upstream * d loss / d logits`.
