@@ -148,7 +148,30 @@ fn every_preset_is_held_to_the_system_itself() {
     }
 }
 
-/// The cases tell a preset from one that is wrong in its smoothing, its entropy or its ignored id.
+/// Presets that take weights, which are in the denominator or not.
+const WEIGHTED: &[Preset] = &[
+    Preset::PytorchIndices,
+    Preset::PytorchProbabilities,
+    Preset::KerasCategorical,
+    Preset::KerasBinary,
+    Preset::TimmBinary,
+    Preset::TimmBinaryDense,
+    Preset::Burn,
+    Preset::Tensor2tensor,
+    Preset::T5x,
+    Preset::Megatron,
+];
+
+/// The denominator in place of the preset's or the case's own.
+fn over(denominator: Denominator) -> impl Fn(ConfigBuilder) -> ConfigBuilder {
+    move |config| {
+        let own = config.clone().build().unwrap().denominator();
+        let is_a_number = matches!(own, Denominator::Constant(_));
+        config.without_preset().denominator(if is_a_number { own } else { denominator })
+    }
+}
+
+/// The cases tell a preset from one that is wrong in its smoothing, its entropy, its ignored id or its denominator.
 #[test]
 fn a_wrong_preset_is_caught() {
     let reference: Vec<Box<dyn Backend>> = vec![Box::new(Reference)];
@@ -164,18 +187,17 @@ fn a_wrong_preset_is_caught() {
             config.without_preset().smoothing(other(rate))
         };
         let entropy = |config: ConfigBuilder| config.without_preset().subtract_entropy(!built.subtract_entropy());
-        let twice = |config: ConfigBuilder| {
-            let denominator = config.clone().build().unwrap().denominator();
-            let other = if denominator == Denominator::All { Denominator::Constant(77.0) } else { Denominator::All };
-            config.without_preset().denominator(other)
-        };
         for (what, suite) in [("smoothing", suite(preset, smoothing)), ("entropy", suite(preset, entropy))] {
             assert!(!run(&reference, &suite).is_ok(), "no case of {preset} sees another {what}");
         }
         if !built.ignore_index().is_empty() {
             let report = run(&reference, &suite(preset, |config| config.without_preset().ignore_index([])));
             assert!(!report.is_ok(), "no case of {preset} sees its ignored id");
-            assert!(!run(&reference, &suite(preset, twice)).is_ok(), "no case of {preset} sees its denominator");
+        }
+        if WEIGHTED.contains(&preset) {
+            let own = preset.config(0.25).build().unwrap().denominator();
+            let other = if own == Denominator::Weights { Denominator::Counted } else { Denominator::Weights };
+            assert!(!run(&reference, &suite(preset, over(other))).is_ok(), "no case of {preset} sees its denominator");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Refusing, in a system's name, what the system cannot do.
 
 use super::Preset;
-use super::system::{ClassWeights, Ignored, Kind, System};
+use super::system::{ClassWeights, Extra, Ignored, Kind, System};
 use crate::config::{ClassWeighting, EmptyMean, LossFamily, NonFiniteLogits, Options, Reduction, Smoothing};
 use crate::error::Error;
 use crate::targets::Targets;
@@ -40,11 +40,9 @@ impl Preset {
             let rate = options.smoothing.largest_rate();
             return self.refuse(&format!("does not smooth probabilities: the rate is {rate}, but must be 0 with them"));
         }
-        if !system.row_mask && !targets.masks.is_empty() {
-            return self.refuse("has no row mask");
-        }
-        if !system.row_weights && !targets.row_weights.is_empty() {
-            return self.refuse("has no row weights");
+        let given = [(Extra::RowMask, !targets.masks.is_empty()), (Extra::RowWeights, !targets.row_weights.is_empty())];
+        if let Some(extra) = not_taken(system, &given) {
+            return self.refuse(&extra);
         }
         let ids_are_classes = matches!(system.ignored, Ignored::Classes | Ignored::Padding);
         let is_class = |&id: &i64| usize::try_from(id).is_ok_and(|id| id < classes);
@@ -125,14 +123,15 @@ fn mean(system: &System, options: &Options) -> Option<String> {
 }
 
 fn others(system: &System, options: &Options) -> Option<String> {
-    if options.z_loss != 0.0 && !system.z_loss {
-        Some("has no z_loss".to_owned())
-    } else if options.non_finite_logits != NonFiniteLogits::Propagate && !system.restrict_support {
-        Some("does not restrict the support to finite logits".to_owned())
-    } else if options.subtract_entropy != system.subtract_entropy {
+    if options.subtract_entropy != system.subtract_entropy {
         let does = if system.subtract_entropy { "takes" } else { "does not take" };
-        Some(format!("{does} the entropy of the smoothed target off"))
-    } else {
-        None
+        return Some(format!("{does} the entropy of the smoothed target off"));
     }
+    let is_restricted = options.non_finite_logits == NonFiniteLogits::RestrictSupport;
+    not_taken(system, &[(Extra::ZLoss, options.z_loss != 0.0), (Extra::RestrictedSupport, is_restricted)])
+}
+
+fn not_taken(system: &System, given: &[(Extra, bool)]) -> Option<String> {
+    let extra = given.iter().find(|(extra, is_given)| *is_given && !system.takes.contains(extra));
+    extra.map(|(extra, _)| format!("has no {}", extra.name()))
 }

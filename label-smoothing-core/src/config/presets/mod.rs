@@ -37,15 +37,15 @@ macro_rules! presets {
 presets! {
     /// What another system computes: one line, and its number.
     ///
-    /// [`Preset::config`] gives a builder with the system's smoothing, denominator, ignored id and constant. Refine it with
-    /// what the system itself can be told; what the system cannot do is refused in its name when the configuration is
-    /// built, or, for targets, masks and row weights, when the loss sees them. [`ConfigBuilder::without_preset`] keeps
-    /// the options and lifts the refusals. Row losses (`reduction = none`) are there for every preset, also where the
-    /// system itself only has their mean.
+    /// [`Preset::config`] gives a builder with the system's smoothing, denominator, ignored id and constant. Refine it
+    /// with what the system itself can be told; what the system cannot do is refused in its name when the configuration
+    /// is built, or, for targets, masks and row weights, when the loss sees them. [`ConfigBuilder::without_preset`]
+    /// keeps the options and lifts the refusals. Row losses (`reduction = none`) are there for every preset, also where
+    /// the system itself only has their mean.
     ///
-    /// Losses are in nats. `e` is the rate given, `K` the number of classes, `q` the target, `CE` the cross entropy with
-    /// the softmax of the logits. Each preset is held, loss and gradient, to vectors that the system itself computed (T5X,
-    /// of which no package is published: its source followed in 60 digits).
+    /// Losses are in nats. `e` is the rate given, `K` the number of classes, `q` the target, `CE` the cross entropy
+    /// with the softmax of the logits. Each preset is held, loss and gradient, to vectors that the system itself
+    /// computed (T5X, of which no package is published: its source followed in 60 digits).
     ///
     /// ```
     /// use label_smoothing_core::{Denominator, Preset, Smoothing};
@@ -119,8 +119,8 @@ presets! {
         ///
         /// Source: timm 1.0.31, `timm/loss/cross_entropy.py`.
         TimmCrossEntropy = "timm_cross_entropy",
-        /// timm's `SoftTargetCrossEntropy` on the targets of `Mixup(label_smoothing=e)`: `lambda q'_first + (1 -
-        /// lambda) q'_second` with each `q' = (1 - e) q + e / K`, the mean over the rows.
+        /// timm's `SoftTargetCrossEntropy` on the targets of `Mixup(label_smoothing=e)`:
+        /// `lambda q'_first + (1 - lambda) q'_second` with each `q' = (1 - e) q + e / K`, the mean over the rows.
         ///
         /// The loss itself smooths nothing: with probabilities the rate must be 0.
         ///
@@ -193,8 +193,9 @@ presets! {
         ///
         /// Source: espnet 202511, `espnet/nets/pytorch_backend/transformer/label_smoothing_loss.py`.
         Espnet = "espnet",
-        /// Megatron's `vocab_parallel_cross_entropy` on one rank: `(1 - s) CE + s mean_c(-log p_c)` with `s = e K / (K
-        /// - 1)`, which is `1 - e` on the target and `e / (K - 1)` on each other class; the mean over the loss mask.
+        /// Megatron's `vocab_parallel_cross_entropy` on one rank: `(1 - s) CE + s mean_c(-log p_c)` with
+        /// `s = e K / (K - 1)`, which is `1 - e` on the target and `e / (K - 1)` on each other class; the mean over the
+        /// loss mask.
         ///
         /// Differs from the default in the smoothing. The loss mask is a row mask, or row weights. On several ranks
         /// Megatron smooths over the slice of the vocabulary that each rank holds, which no definition of the whole

@@ -15,8 +15,7 @@ pub(super) struct System {
     pub(super) targets: &'static [Kind],
     pub(super) class_weights: ClassWeights,
     pub(super) ignored: Ignored,
-    pub(super) row_mask: bool,
-    pub(super) row_weights: bool,
+    pub(super) takes: &'static [Extra],
     /// The first is its own.
     pub(super) reductions: &'static [Reduction],
     /// Its own, or one that is not among `denominators` where it needs a number from the caller.
@@ -24,8 +23,6 @@ pub(super) struct System {
     /// The names of those that its mean can have, with what they are there.
     pub(super) denominators: &'static [(&'static str, &'static str)],
     pub(super) empty_mean: EmptyMean,
-    pub(super) restrict_support: bool,
-    pub(super) z_loss: bool,
     pub(super) subtract_entropy: bool,
 }
 
@@ -37,6 +34,15 @@ pub(super) enum Kind {
     /// Probabilities that are not smoothed: the rate must be 0.
     FinalProbabilities,
     Mixed,
+}
+
+/// What only some systems take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extra {
+    RowMask,
+    RowWeights,
+    ZLoss,
+    RestrictedSupport,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,6 +78,17 @@ impl Kind {
             Self::Indices => matches!(labels, Labels::Indices(_)),
             Self::Probabilities | Self::FinalProbabilities => matches!(labels, Labels::Probabilities(_)),
             Self::Mixed => matches!(labels, Labels::Mixed { .. }),
+        }
+    }
+}
+
+impl Extra {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::RowMask => "row mask",
+            Self::RowWeights => "row weights",
+            Self::ZLoss => "z-loss",
+            Self::RestrictedSupport => "support restricted to finite logits",
         }
     }
 }
@@ -116,14 +133,11 @@ const PLAIN: System = System {
     targets: &[Kind::Indices],
     class_weights: ClassWeights::No,
     ignored: Ignored::No,
-    row_mask: false,
-    row_weights: false,
+    takes: &[],
     reductions: MEAN,
     denominator: Denominator::Counted,
     denominators: &[("counted", "the rows")],
     empty_mean: EmptyMean::Nan,
-    restrict_support: false,
-    z_loss: false,
     subtract_entropy: false,
 };
 
@@ -148,8 +162,7 @@ const PYTORCH_PROBABILITIES: System = System {
 const KERAS_CATEGORICAL: System = System {
     title: "Keras's CategoricalCrossentropy",
     targets: &[Kind::Probabilities],
-    row_mask: true,
-    row_weights: true,
+    takes: &[Extra::RowMask, Extra::RowWeights],
     reductions: MEAN_AND_SUM,
     denominators: &[("counted", "the rows of the mask"), ("weights", "their sample weights")],
     empty_mean: EmptyMean::Zero,
@@ -161,8 +174,7 @@ const KERAS_BINARY: System = System {
     loss: LossFamily::BinaryCrossEntropy,
     smoothing: uniform_half,
     targets: &[Kind::Probabilities],
-    row_mask: true,
-    row_weights: true,
+    takes: &[Extra::RowMask, Extra::RowWeights],
     denominators: &[
         ("counted", "the elements of the mask's rows"),
         ("weights", "their sample weights"),
@@ -175,10 +187,9 @@ const KERAS_BINARY: System = System {
 const OPTAX: System = System {
     title: "optax's smooth_labels and softmax_cross_entropy",
     targets: &[Kind::Probabilities],
-    row_mask: true,
+    takes: &[Extra::RowMask, Extra::RestrictedSupport],
     reductions: MEAN_AND_SUM,
     denominators: &[("counted", "the rows of the mask"), ("all", "all rows")],
-    restrict_support: true,
     ..PLAIN
 };
 
@@ -237,8 +248,7 @@ const TENSOR2TENSOR: System = System {
     smoothing: uniform_others,
     below_one: true,
     ignored: Ignored::One(0),
-    row_mask: true,
-    row_weights: true,
+    takes: &[Extra::RowMask, Extra::RowWeights],
     reductions: MEAN_AND_SUM,
     denominator: Denominator::Weights,
     denominators: &[("weights", "the tokens' weights")],
@@ -250,12 +260,10 @@ const T5X: System = System {
     title: "T5X's compute_weighted_cross_entropy",
     smoothing: uniform_others,
     below_one: true,
-    row_mask: true,
-    row_weights: true,
+    takes: &[Extra::RowMask, Extra::RowWeights, Extra::ZLoss],
     reductions: SUM_AND_MEAN,
     denominator: Denominator::Weights,
     denominators: &[("weights", "the tokens' weights"), ("all", "all tokens"), ("constant", "any factor")],
-    z_loss: true,
     subtract_entropy: true,
     ..PLAIN
 };
@@ -274,8 +282,7 @@ const MEGATRON: System = System {
     title: "Megatron's vocab_parallel_cross_entropy",
     smoothing: uniform_others,
     below_one: true,
-    row_mask: true,
-    row_weights: true,
+    takes: &[Extra::RowMask, Extra::RowWeights],
     reductions: MEAN_AND_SUM,
     denominator: Denominator::Weights,
     denominators: &[("weights", "the loss mask"), ("constant", "the tokens of all batches")],

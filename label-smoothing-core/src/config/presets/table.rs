@@ -13,10 +13,10 @@ const HEAD: &str = "\
 ";
 
 const FOOT: &str = "
-*Of*: the targets that it takes. *Smoothing*: the kind, and its rate. *Entropy*: whether the entropy of the smoothed target is
-taken off, so that the minimum is 0. *Result*: the first is the preset's own. *A mean is over*: what `Denominator` may be, and
-what that is in the system; where the first in the list is `constant`, it has to be given. *Takes*: options, masks and weights
-beyond these.
+*Of*: the targets that it takes. *Smoothing*: the kind, and its rate. *Entropy*: whether the entropy of the smoothed
+target is taken off, so that the minimum is 0. *Result*: the first is the preset's own. *A mean is over*: what
+`Denominator` may be, and what that is in the system; where the first in the list is `constant`, it has to be given.
+*Takes*: options, masks and weights beyond these.
 ";
 
 #[test]
@@ -45,9 +45,10 @@ fn row(system: &System) -> [String; 8] {
         Reduction::Mean => "mean",
         Reduction::Sum => "sum",
     });
-    let denominators = system.denominators.iter().map(|(name, what)| format!("`{name}`: {what}"));
+    let what = |what: &str| what.split(' ').map(as_code).collect::<Vec<_>>().join(" ");
+    let denominators = system.denominators.iter().map(|(name, of)| format!("`{name}`: {}", what(of)));
     [
-        system.title.to_owned(),
+        what(system.title),
         system.targets.iter().copied().map(Kind::name).collect::<Vec<_>>().join("; "),
         format!("`{}`, {rate}", own.name()),
         if system.subtract_entropy { "off" } else { "" }.to_owned(),
@@ -56,6 +57,12 @@ fn row(system: &System) -> [String; 8] {
         ignored(system.ignored),
         options(system).join(", "),
     ]
+}
+
+/// A word, as code where it is the name of something: `cross_entropy`, `LabelSmoother`; but not PyTorch's.
+fn as_code(word: &str) -> String {
+    let humps = word.char_indices().filter(|(at, letter)| *at > 0 && letter.is_uppercase()).count();
+    if word.contains('_') || (humps > 0 && !word.contains("'s")) { format!("`{word}`") } else { word.to_owned() }
 }
 
 fn ignored(ignored: Ignored) -> String {
@@ -73,15 +80,8 @@ fn options(system: &System) -> Vec<&'static str> {
         ClassWeights::Yes => Some("class weights"),
         ClassWeights::Positive => Some("class weights above 0"),
     };
-    let when = |is: bool, what| is.then_some(what);
-    let options = [
-        class_weights,
-        when(system.row_mask, "row mask"),
-        when(system.row_weights, "row weights"),
-        when(system.z_loss, "z-loss"),
-        when(system.restrict_support, "restricted support"),
-        when(system.empty_mean == EmptyMean::Zero, "(0 for a mean over nothing)"),
-        when(system.below_one, "(a rate below 1)"),
-    ];
-    options.into_iter().flatten().collect()
+    let empty_mean = (system.empty_mean == EmptyMean::Zero).then_some("(0 for a mean over nothing)");
+    let below_one = system.below_one.then_some("(a rate below 1)");
+    let extras = system.takes.iter().map(|extra| extra.name());
+    class_weights.into_iter().chain(extras).chain(empty_mean).chain(below_one).collect()
 }
