@@ -18,14 +18,13 @@ RELATIVE_ERROR = 2.0**-20
 
 def questions(ask):
     masked, nothing = [1, 0, 1, 1], [0, 0, 0, 0]
-    for name, loss, smoothing, targets in (
-        ("categorical", "cross_entropy", "uniform", "probabilities"),
-        ("binary", "binary_cross_entropy", "uniform_half", "bits"),
+    for name, flag, loss, smoothing, targets in (
+        ("categorical", "epsilon-over-k", "cross_entropy", "uniform", "probabilities"),
+        ("binary", "bce-convention", "binary_cross_entropy", "uniform_half", "bits"),
     ):
         given = {"loss": loss, "shape": (4, 5), "targets": targets}
         for epsilon in (0.1, 0.3):
-            ask(f"{name}/rate-{epsilon}/mean", "epsilon-over-k", "bce-convention", reduce="mean-counted",
-                smoothing=(smoothing, epsilon), **given)
+            ask(f"{name}/rate-{epsilon}/mean", flag, reduce="mean-counted", smoothing=(smoothing, epsilon), **given)
         given["smoothing"] = (smoothing, 0.1)
         for reduce in ("mean-counted", "mean"):
             ask(f"{name}/sample_weight/{reduce}", "row-weights", row_weights=True, reduce=reduce, **given)
