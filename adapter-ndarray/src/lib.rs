@@ -10,8 +10,8 @@ label_smoothing_core::criteria! {}
 pub use error::Error;
 pub use label_smoothing_core::{
     ClassWeighting, Config, ConfigBuilder, Denominator, Element, EmptyMean, ErrorKind, LossError, LossFamily,
-    LossGradient, LossParts, Masked, Mixed, NonFiniteLogits, Probabilities, Reduction, SmoothedLoss, Smoothing,
-    Weighted, bf16, f16,
+    LossGradient, LossParts, Masked, Mixed, NonFiniteLogits, Preset, Probabilities, Reduction, SmoothedLoss, Smoothing,
+    Weighted, bf16, epsilon_over_all, epsilon_over_others, f16,
 };
 pub use ndarray;
 pub use targets::NdarrayTargets;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use label_smoothing_conformance::Dtype;
-use label_smoothing_core::LossFamily;
+use label_smoothing_core::{Denominator, LossFamily, Preset};
 
 use crate::compare::Shape;
 use crate::tensor::Place;
@@ -162,6 +162,10 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "NAME", default_value = "kernel")]
     pub(crate) backend: String,
 
+    /// What another system computes, such as `pytorch_indices` or `fairseq`, at its own --label-smoothing
+    #[arg(long, value_name = "NAME", requires = "label_smoothing", conflicts_with_all = ["loss", "convention", "config"])]
+    pub(crate) preset: Option<Preset>,
+
     /// Softmax over the classes, or a sigmoid per element
     #[arg(long, value_enum, default_value = "cross_entropy")]
     pub(crate) loss: Family,
@@ -198,6 +202,10 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_enum)]
     pub(crate) reduction: Option<ReductionArg>,
 
+    /// What a mean divides by: weights, counted, all, or a number
+    #[arg(long, value_name = "D", value_parser = denominator, allow_negative_numbers = true)]
+    pub(crate) denominator: Option<Denominator>,
+
     /// Upstream gradient: one number, or with `--reduction none` one per loss
     #[arg(long, value_name = "F")]
     pub(crate) upstream: Option<Place>,
@@ -221,6 +229,17 @@ pub(crate) struct EvaluateArgs {
     /// Print JSON and nothing else
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn denominator(text: &str) -> Result<Denominator, String> {
+    match text {
+        "weights" => Ok(Denominator::Weights),
+        "counted" => Ok(Denominator::Counted),
+        "all" => Ok(Denominator::All),
+        _ => {
+            text.parse().map(Denominator::Constant).map_err(|_| "neither weights, counted, all nor a number".to_owned())
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -28,6 +28,7 @@ impl<'a, P: Element> Problem<'a, P> {
     pub fn new(config: &'a Config, logits_shape: &[usize], targets: Targets<'a, P>) -> Result<Self, Error> {
         let shape = Shape::new(config, logits_shape)?;
         config.check_classes(shape.classes())?;
+        config.check_targets(&targets, shape.classes())?;
         check_kind(config, &targets.labels)?;
         check_shapes(&shape, &targets)?;
         let mut problem = Self { config, shape, targets, counted_rows: 0, denominator: CarriedSum::default() };
@@ -288,11 +289,10 @@ impl<'a, P: Element> Problem<'a, P> {
 
 /// Refuses kinds of targets that the configuration has no meaning for.
 fn check_kind<P: Clone>(config: &Config, labels: &Labels<P>) -> Result<(), Error> {
-    let kind = match labels {
-        Labels::Indices(_) => return Ok(()),
-        Labels::Probabilities(_) => "probabilities",
-        Labels::Mixed { .. } => "mixed targets",
-    };
+    if matches!(labels, Labels::Indices(_)) {
+        return Ok(());
+    }
+    let kind = labels.name();
     let refuse = |what: &str| Err(Error::Configuration(format!("{what} needs index targets and was given {kind}")));
     if config.smoothing().is_for_indices_only() {
         refuse(config.smoothing().name())

@@ -49,7 +49,7 @@ macro_rules! criteria {
                 Self::from_config($crate::Config::$start().smoothing(smoothing).build()?)
             }
 
-            #[doc = concat!("With every option; start one with `Config::", stringify!($start), "()`.")]
+            #[doc = concat!("With every option; start one with `Config::", stringify!($start), "()`, or with a `Preset`.")]
             ///
             /// # Errors
             ///

@@ -116,6 +116,17 @@ pub enum Labels<'a, P: Clone> {
     },
 }
 
+impl<P: Clone> Labels<'_, P> {
+    /// The kind in words.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Indices(_) => "class indices",
+            Self::Probabilities(_) => "probabilities",
+            Self::Mixed { .. } => "mixed targets",
+        }
+    }
+}
+
 /// Targets as every adapter hands them to core, with the rows' masks and weights. `P` is the type of probabilities.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Targets<'a, P: Clone> {

@@ -53,6 +53,16 @@ embed! {
     "reading-large-rates.json",
     "reading-refusals.json",
     "reading-zero-weights.json",
+    "system-burn.json",
+    "system-classy-vision.json",
+    "system-espnet.json",
+    "system-fairseq.json",
+    "system-keras.json",
+    "system-megatron.json",
+    "system-opennmt.json",
+    "system-t5x.json",
+    "system-tensor2tensor.json",
+    "system-timm.json",
 }
 
 /// The kit's own vector files, read.

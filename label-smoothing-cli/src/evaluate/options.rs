@@ -16,15 +16,11 @@ pub(super) struct Options {
 }
 
 pub(super) fn options(args: &EvaluateArgs) -> Result<Options> {
-    let ParsedConfig { config, mut row_losses } = match &args.config {
-        Some(path) => read_config(path, args.loss.into())?,
-        None => ParsedConfig { config: builder(args.loss), row_losses: false },
+    let ParsedConfig { config, mut row_losses } = match (args.preset, args.label_smoothing) {
+        (Some(preset), Some(epsilon)) => ParsedConfig { config: preset.config(epsilon), row_losses: false },
+        _ => without_preset(args)?,
     };
-    let of_file = config.clone().build().map_err(|error| match &args.config {
-        Some(path) => Error::about(path.display(), error),
-        None => Error::new(error),
-    })?;
-    let mut config = config.class_axis(args.class_axis).smoothing(smoothing(args, of_file.smoothing())?);
+    let mut config = config.class_axis(args.class_axis);
     if let Some(place) = &args.class_weights {
         let weights = place.read()?;
         if weights.shape.len() != 1 {
@@ -42,8 +38,25 @@ pub(super) fn options(args: &EvaluateArgs) -> Result<Options> {
         row_losses = reduction == ReductionArg::None;
         config = config.reduction(if reduction == ReductionArg::Sum { Reduction::Sum } else { Reduction::Mean });
     }
+    if let Some(denominator) = args.denominator {
+        config = config.denominator(denominator);
+    }
     let config = config.build().map_err(|error| super::refused(args, error.kind(), error))?;
     Ok(Options { config, row_losses })
+}
+
+/// The configuration of `--config`, or the default one, with the smoothing of the command line.
+fn without_preset(args: &EvaluateArgs) -> Result<ParsedConfig> {
+    let ParsedConfig { config, row_losses } = match &args.config {
+        Some(path) => read_config(path, args.loss.into())?,
+        None => ParsedConfig { config: builder(args.loss), row_losses: false },
+    };
+    let of_file = config.clone().build().map_err(|error| match &args.config {
+        Some(path) => Error::about(path.display(), error),
+        None => Error::new(error),
+    })?;
+    let config = config.smoothing(smoothing(args, of_file.smoothing())?);
+    Ok(ParsedConfig { config, row_losses })
 }
 
 fn builder(family: Family) -> label_smoothing_core::ConfigBuilder {

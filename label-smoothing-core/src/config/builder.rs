@@ -1,5 +1,6 @@
 //! Setting options one by one, and checking them together.
 
+use super::presets::complete;
 use super::{
     ClassWeighting, Config, Denominator, EmptyMean, LossFamily, NonFiniteLogits, Options, Reduction, Smoothing,
 };
@@ -90,13 +91,20 @@ impl ConfigBuilder {
         self
     }
 
+    /// Keeps the options and forgets the [`Preset`](crate::Preset) that they come from: nothing is refused in its name.
+    pub fn without_preset(mut self) -> Self {
+        self.options.preset = None;
+        self
+    }
+
     /// Checks the options together.
     ///
     /// # Errors
     ///
-    /// A rate, distribution, weight or factor outside its range, and options that have no meaning together. Lists
-    /// that need one entry per class are checked when the loss sees its first logits.
-    pub fn build(self) -> Result<Config, Error> {
+    /// A rate, distribution, weight or factor outside its range, options that have no meaning together, and what the
+    /// preset's system cannot do. Lists that need one entry per class are checked when the loss sees its first logits.
+    pub fn build(mut self) -> Result<Config, Error> {
+        complete(&mut self.options);
         Config::try_from(self.options)
     }
 }
@@ -119,7 +127,10 @@ impl Options {
         if let Denominator::Constant(value) = self.denominator {
             finite_and_not_negative("the constant denominator", value)?;
         }
-        self.check_combination().map_or(Ok(()), |message| Err(Error::Configuration(message)))
+        if let Some(message) = self.check_combination() {
+            return Err(Error::Configuration(message));
+        }
+        self.preset.map_or(Ok(()), |preset| preset.check_options(self))
     }
 
     /// The first combination that has no meaning, in words.

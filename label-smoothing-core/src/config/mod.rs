@@ -1,12 +1,17 @@
 //! Every option of the loss, valid once built.
 
 mod builder;
+mod convention;
+mod presets;
 mod smoothing;
 
 pub use builder::ConfigBuilder;
+pub use convention::{epsilon_over_all, epsilon_over_others};
+pub use presets::{Preset, UnknownPreset};
 pub use smoothing::Smoothing;
 
 use crate::error::Error;
+use crate::targets::Targets;
 
 /// Which probability model the logits belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -107,6 +112,8 @@ pub enum NonFiniteLogits {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub(crate) struct Options {
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    preset: Option<Preset>,
     loss: LossFamily,
     smoothing: Smoothing,
     class_weights: Option<Vec<f64>>,
@@ -163,6 +170,12 @@ impl Config {
     /// A builder that holds this configuration's options, to change some of them.
     pub fn to_builder(&self) -> ConfigBuilder {
         ConfigBuilder { options: self.options.clone() }
+    }
+
+    /// The system in whose name the configuration refuses what that system cannot do, if any.
+    #[must_use]
+    pub fn preset(&self) -> Option<Preset> {
+        self.options.preset
     }
 
     /// Softmax or sigmoid.
@@ -241,6 +254,11 @@ impl Config {
     #[must_use]
     pub fn class_axis(&self) -> Option<usize> {
         self.options.class_axis
+    }
+
+    /// What the preset, if any, has against these targets.
+    pub(crate) fn check_targets<P: Clone>(&self, targets: &Targets<P>, classes: usize) -> Result<(), Error> {
+        self.preset().map_or(Ok(()), |preset| preset.check_targets(&self.options, targets, classes))
     }
 
     /// What can be checked only when the number of classes is known.
