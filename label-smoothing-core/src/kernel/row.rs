@@ -20,93 +20,112 @@ pub(super) struct Sums<W> {
     pub(super) lse: f64,
     /// The sum of `t_c` over all columns but the hole.
     pub(super) shifted: f64,
+    /// The next row's maximum.
+    pub(super) next: Option<Maximum<W>>,
 }
 
-/// Adds up a row, the first `classes` logits of `z`; none if it has no softmax: a NaN or `+inf` in it, or nothing but
-/// `-inf`. What follows it in `z` does not matter, but a whole vector at the row's end is quicker to load than a part.
+/// The largest logit of a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Maximum<W> {
+    value: W,
+    /// Whether there is no NaN, which vectors' maxima treat differently on different processors.
+    is_number: bool,
+}
+
+/// Finds the largest logit of a row.
+pub(super) fn maximum<T: Element>(level: Level, z: &[T]) -> Maximum<T::Wide> {
+    dispatch!(level, simd => {
+        let mut largest = Largest::new(simd);
+        for z in z.chunks_exact(LANES) {
+            largest.see(simd, z);
+        }
+        largest.finish(simd, z)
+    })
+}
+
+/// A row that is added up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<'a, T: Element> {
+    /// The row's logits, and what follows them in memory: that does not matter, but a whole vector at the row's end is
+    /// quicker to load than a part of one.
+    pub(super) z: &'a [T],
+    /// The number of its logits.
+    pub(super) classes: usize,
+    /// Its maximum.
+    pub(super) maximum: Maximum<T::Wide>,
+    /// The class that is kept out of the sum of the shifted logits.
+    pub(super) hole: usize,
+    /// The row that comes next, or nothing: its maximum is found on the way, so that it is read from memory while this
+    /// one is computed.
+    pub(super) next: &'a [T],
+}
+
+/// Adds up a row; none if it has no softmax: a NaN or `+inf` in it, or nothing but `-inf`.
 ///
 /// `exp(t)` of every column is left in `exps`, which has room for a multiple of [`LANES`] columns, or for none.
-pub(super) fn sums<T: Element>(
-    level: Level,
-    z: &[T],
-    classes: usize,
-    hole: usize,
-    exps: &mut [T::Wide],
-) -> Option<Sums<T::Wide>> {
-    dispatch!(level, simd => sums_at(simd, z, classes, hole, exps))
-}
-
-#[inline(always)]
-fn sums_at<S: Simd, T: Element>(
-    simd: S,
-    z: &[T],
-    classes: usize,
-    hole: usize,
-    exps: &mut [T::Wide],
-) -> Option<Sums<T::Wide>> {
-    let (max, column) = maximum(simd, &z[..classes])?;
-    let (others, shifted) = exponentials(simd, z, classes, max, Excluded { maximum: column, hole }, exps);
-    let lse = math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0];
-    Some(Sums { max, column, others, lse, shifted })
-}
-
-/// The largest logit of a row and the first column that holds it; none if the row has no softmax: a NaN or `+inf` in
-/// it, or nothing but `-inf`.
-#[inline(always)]
-fn maximum<S: Simd, T: Element>(simd: S, z: &[T]) -> Option<(T::Wide, usize)> {
-    let mut best = (T::Wide::from_f64(f64::NEG_INFINITY), 0);
-    for (index, block) in z.chunks(BLOCK).enumerate() {
-        let largest = block_maximum(simd, block)?;
-        if largest > best.0 {
-            best = (largest, index);
-        }
-    }
-    let (largest, index) = best;
-    if !largest.to_f64().is_finite() {
+pub(super) fn sums<T: Element>(level: Level, row: Row<'_, T>, exps: &mut [T::Wide]) -> Option<Sums<T::Wide>> {
+    let Maximum { value, is_number } = row.maximum;
+    if !(is_number && value.to_f64().is_finite()) {
         return None;
     }
-    let from = index * BLOCK;
-    let block = &z[from..(from + BLOCK).min(z.len())];
-    Some((largest, from + first_equal(simd, block, largest)))
+    dispatch!(level, simd => {
+        let column = first_equal(simd, &row.z[..row.classes], value);
+        let mut ahead = Largest::new(simd);
+        let (others, shifted) = exponentials(simd, &row, column, &mut ahead, exps);
+        let lse = math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0];
+        let next = (!row.next.is_empty()).then(|| ahead.finish(simd, row.next));
+        Some(Sums { max: value, column, others, lse, shifted, next })
+    })
 }
 
-/// The largest value of a block; none if there is a NaN in it, which vectors' maxima treat differently on different
-/// processors.
-#[inline(always)]
-fn block_maximum<S: Simd, T: Element>(simd: S, block: &[T]) -> Option<T::Wide> {
-    let width = T::Wide::WIDTH;
-    let lowest = <T::Wide as Float>::Vector::splat(simd, T::Wide::from_f64(f64::NEG_INFINITY));
-    let mut largest = [lowest; 4];
-    let mut is_number = lowest.simd_eq(lowest);
-    let mut groups = block.chunks_exact(4 * width);
-    for group in &mut groups {
-        for (largest, z) in largest.iter_mut().zip(group.chunks_exact(width)) {
-            let z = T::load(simd, z);
-            is_number &= z.simd_eq(z);
-            *largest = largest.max(z);
+/// The largest values seen so far.
+struct Largest<S: Simd, W: Float> {
+    values: [W::Vector<S>; MAX_PARTS],
+    is_number: <W::Vector<S> as SimdBase<S>>::Mask,
+}
+
+impl<S: Simd, W: Float> Largest<S, W> {
+    #[inline(always)]
+    fn new(simd: S) -> Self {
+        let lowest = W::Vector::splat(simd, W::from_f64(f64::NEG_INFINITY));
+        Self { values: [lowest; MAX_PARTS], is_number: lowest.simd_eq(lowest) }
+    }
+
+    /// Looks at [`LANES`] columns.
+    #[inline(always)]
+    fn see<T: Element<Wide = W>>(&mut self, simd: S, z: &[T]) {
+        for part in 0..W::PARTS {
+            self.see_vector(T::load(simd, &z[part * W::WIDTH..(part + 1) * W::WIDTH]), part);
         }
     }
-    let mut vectors = groups.remainder().chunks_exact(width);
-    for z in &mut vectors {
-        let z = T::load(simd, z);
-        is_number &= z.simd_eq(z);
-        largest[0] = largest[0].max(z);
+
+    #[inline(always)]
+    fn see_vector(&mut self, z: W::Vector<S>, part: usize) {
+        self.is_number &= z.simd_eq(z);
+        self.values[part] = self.values[part].max(z);
     }
-    if !vectors.remainder().is_empty() {
-        // The last vector's worth, though some of it was seen before; in a shorter block, its last element fills the rest.
-        let mut padded = [block[block.len() - 1]; MAX_WIDTH];
-        let last = if block.len() < width {
-            padded[..block.len()].copy_from_slice(block);
-            &padded[..width]
-        } else {
-            &block[block.len() - width..]
-        };
-        let z = T::load(simd, last);
-        is_number &= z.simd_eq(z);
-        largest[1] = largest[1].max(z);
+
+    /// Looks at what is left of a row after all whole chunks; the maximum.
+    #[inline(always)]
+    fn finish<T: Element<Wide = W>>(mut self, simd: S, row: &[T]) -> Maximum<W> {
+        let rest = &row[row.len() / LANES * LANES..];
+        for z in rest.chunks_exact(W::WIDTH) {
+            self.see_vector(T::load(simd, z), 0);
+        }
+        if !rest.len().is_multiple_of(W::WIDTH) {
+            // The last vector's worth, though some of it was seen before; in a shorter row, its last element fills the rest.
+            let mut padded = [row[row.len() - 1]; MAX_WIDTH];
+            let last = if row.len() < W::WIDTH {
+                padded[..row.len()].copy_from_slice(row);
+                &padded[..W::WIDTH]
+            } else {
+                &row[row.len() - W::WIDTH..]
+            };
+            self.see_vector(T::load(simd, last), 1);
+        }
+        let [a, b, c, d] = self.values;
+        Maximum { value: (a.max(b)).max(c.max(d)).reduce_max(), is_number: self.is_number.all_true() }
     }
-    let joined = (largest[0].max(largest[1])).max(largest[2].max(largest[3]));
-    is_number.all_true().then(|| joined.reduce_max())
 }
 
 /// The first place that holds the value, which one does.
@@ -134,24 +153,28 @@ struct Excluded {
     hole: usize,
 }
 
-/// Adds up `exp(t)` and `t = z - max`.
+/// Adds up `exp(t)` and `t = z - max`, and looks ahead at the next row.
 #[inline(always)]
 fn exponentials<S: Simd, T: Element>(
     simd: S,
-    z: &[T],
-    classes: usize,
-    max: T::Wide,
-    excluded: Excluded,
+    row: &Row<'_, T>,
+    column_of_maximum: usize,
+    ahead: &mut Largest<S, T::Wide>,
     exps: &mut [T::Wide],
 ) -> (f64, f64) {
+    let Row { z, classes, maximum, hole, next } = *row;
+    let excluded = Excluded { maximum: column_of_maximum, hole };
     let (mut others, mut shifted) = (0.0, 0.0);
     let keeps = !exps.is_empty();
     let zero = <T::Wide as Float>::Vector::splat(simd, T::Wide::from_f64(0.0));
-    let max = <T::Wide as Float>::Vector::splat(simd, max);
+    let max = <T::Wide as Float>::Vector::splat(simd, maximum.value);
     let mut padded = [T::default(); LANES];
     for block in (0..classes).step_by(BLOCK) {
         let mut lanes = ([zero; MAX_PARTS], [zero; MAX_PARTS]);
         for column in (block..classes.min(block + BLOCK)).step_by(LANES) {
+            if let Some(next) = next.get(column..column + LANES) {
+                ahead.see(simd, next);
+            }
             let columns = LANES.min(classes - column);
             let z = if let Some(z) = z.get(column..column + LANES) {
                 z

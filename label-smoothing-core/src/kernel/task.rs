@@ -6,7 +6,7 @@ use super::general::{GeneralScratch, general_row};
 use super::lanes::{Float, LANES};
 use super::memory::{Memory, Upstream, Write};
 use super::plan::{NO_COLUMN, SpreadPlan, SpreadRow};
-use super::row::{self, Coefficients, Factors};
+use super::row::{self, Coefficients, Factors, Maximum, Row};
 use crate::config::LossFamily;
 use crate::element::Element;
 use crate::parts::Sums;
@@ -76,11 +76,15 @@ impl<T: Element> Task<'_, T> {
             (LossFamily::CrossEntropy, Some(plan)) if in_groups => self.groups(plan),
             (LossFamily::CrossEntropy, Some(plan)) => {
                 let mut scratch = Scratch::new(&self);
+                let mut maximum = None;
                 for row in 0..self.rows {
-                    match plan.row(self.common.rows, self.first_row + row) {
-                        Some(target) => self.spread_row(row, plan, &target, &mut scratch),
-                        None => self.skip(row),
-                    }
+                    maximum = match plan.row(self.common.rows, self.first_row + row) {
+                        Some(target) => self.spread_row(row, plan, &target, maximum, &mut scratch),
+                        None => {
+                            self.skip(row);
+                            None
+                        }
+                    };
                 }
             }
             (LossFamily::CrossEntropy, None) => {
@@ -108,12 +112,23 @@ impl<T: Element> Task<'_, T> {
         self.sums.push(self.first_row + row, 0, sums);
     }
 
-    /// A row whose coefficients are a spread.
-    fn spread_row(&mut self, row: usize, plan: &SpreadPlan, target: &SpreadRow, scratch: &mut Scratch<T>) {
+    /// A row whose coefficients are a spread, and its maximum if that is known; the next row's, if it was found.
+    fn spread_row(
+        &mut self,
+        row: usize,
+        plan: &SpreadPlan,
+        target: &SpreadRow,
+        maximum: Option<Maximum<T::Wide>>,
+        scratch: &mut Scratch<T>,
+    ) -> Option<Maximum<T::Wide>> {
+        let (level, classes) = (self.common.level, plan.sharers.classes);
         let z = logits_of(self, row, &mut scratch.logits);
-        let Some(sums) = row::sums(self.common.level, z, plan.sharers.classes, plan.hole(target), &mut scratch.exps)
-        else {
-            return self.undefined(row);
+        let maximum = maximum.unwrap_or_else(|| row::maximum(level, &z[..classes]));
+        let next = z.get(classes..2 * classes).unwrap_or(&[]);
+        let asked = Row { z, classes, maximum, hole: plan.hole(target), next };
+        let Some(sums) = row::sums(level, asked, &mut scratch.exps) else {
+            self.undefined(row);
+            return None;
         };
         let max = sums.max.to_f64();
         let t = target.classes.map(|class| z[class].widen().to_f64() - max);
@@ -123,7 +138,7 @@ impl<T: Element> Task<'_, T> {
         let (loss, nll) = closed_form::losses(&a, &of_row);
         self.keep(row, loss, nll, sums.column == target.likeliest());
         if !self.memory.wants_gradient() {
-            return;
+            return sums.next;
         }
         let gradient = RowGradient::new(&a, &of_row, self.common.factor);
         let at_targets = target.spread.at_targets(plan.sharers);
@@ -144,13 +159,16 @@ impl<T: Element> Task<'_, T> {
             &scratch.exps,
             &mut scratch.gradient,
         );
+        sums.next
     }
 
     /// A row of any other coefficients.
     fn general_row(&mut self, row: usize, scratch: &mut Scratch<T>) {
         let (classes, level) = (self.common.shape.classes(), self.common.level);
         let z = logits_of(self, row, &mut scratch.logits);
-        let Some(sums) = row::sums(level, z, classes, NO_COLUMN, &mut scratch.exps) else {
+        let maximum = row::maximum(level, &z[..classes]);
+        let asked = Row { z, classes, maximum, hole: NO_COLUMN, next: &[] };
+        let Some(sums) = row::sums(level, asked, &mut scratch.exps) else {
             return self.undefined(row);
         };
         let max = sums.max.to_f64();
