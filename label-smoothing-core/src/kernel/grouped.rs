@@ -8,6 +8,7 @@ use super::lanes::{Float, MAX_WIDTH};
 use super::memory::{Upstream, Write};
 use super::plan::SpreadPlan;
 use super::task::Task;
+use super::transposed;
 use crate::element::Element;
 use crate::parts::Sums;
 
@@ -112,7 +113,7 @@ impl<T: Element> Task<'_, T> {
             return group::losses(level, z, shape.inner(), targets, self.common.factor, room, answer);
         }
         if shape.inner() == 1 {
-            group::side_by_side(level, z, group.rows, shape.classes(), by_class);
+            transposed::side_by_side(level, z, group.rows, shape.classes(), by_class);
         } else {
             for row in 0..group.rows {
                 let column = self.memory.logits()[self.start(group.first + row)..].iter().step_by(shape.inner());
@@ -163,7 +164,7 @@ impl<T: Element> Write<T> for WriteGroup<'_, T::Wide> {
         } else {
             group::gradients(level, room, targets, answer, upstream, width, by_class);
             if inner == 1 {
-                group::one_by_one(level, by_class, classes, &mut out[..group.rows * classes]);
+                transposed::one_by_one(level, by_class, classes, &mut out[..group.rows * classes]);
             } else {
                 for (row, &start) in starts[..group.rows].iter().enumerate() {
                     let column = gradient[start..].iter_mut().step_by(inner).take(classes);

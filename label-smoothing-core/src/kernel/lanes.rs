@@ -119,18 +119,3 @@ pub(super) fn join<S: Simd>(folded: f64x8<S>) -> f64 {
     let x = folded.as_slice();
     ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]))
 }
-
-/// Turns `WIDTH` vectors of a row each into `WIDTH` vectors of a column each.
-///
-/// Interleaving the first half of the vectors with the second moves the highest bit of the row's number to the end of
-/// the column's; after as many times as there are bits, rows and columns have changed places.
-#[inline(always)]
-pub(super) fn transpose<S: Simd, W: Float>(mut vectors: [W::Vector<S>; MAX_WIDTH]) -> [W::Vector<S>; MAX_WIDTH] {
-    for _ in 0..W::WIDTH.ilog2() {
-        let from = vectors;
-        for pair in 0..W::WIDTH / 2 {
-            (vectors[2 * pair], vectors[2 * pair + 1]) = from[pair].interleave(from[pair + W::WIDTH / 2]);
-        }
-    }
-    vectors
-}

@@ -79,6 +79,7 @@ mod memory;
 mod plan;
 mod row;
 mod task;
+mod transposed;
 
 use crate::check::Problem;
 use crate::element::Element;
