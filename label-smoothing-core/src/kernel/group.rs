@@ -139,14 +139,7 @@ fn sums<S: Simd, T: Element>(
     let vector = |values: &[T::Wide]| <T::Wide as Float>::Vector::from_slice(simd, &values[..width]);
     let zero = number(0.0);
 
-    let mut max = number(f64::NEG_INFINITY);
-    let mut is_number = max.simd_eq(max);
-    for z in z.chunks(stride).take(classes) {
-        let z = T::load(simd, &z[..width]);
-        is_number &= z.simd_eq(z);
-        max = max.max(z);
-    }
-
+    let (max, is_number) = maxima(simd, z, stride, classes);
     let wanted = [vector(&targets.classes[0]), vector(&targets.classes[1])];
     let hole = if targets.sharers.has_hole { wanted[0] } else { number(-1.0) };
     let (mut z_wanted, mut e) = ([zero; 2], [zero; 2]);
@@ -188,7 +181,26 @@ fn sums<S: Simd, T: Element>(
         others = add(others, tree::<S, T::Wide>(simd, of_exps, used));
         shifted = add(shifted, tree::<S, T::Wide>(simd, of_shifts, used));
     }
-    LogitSums { max, is_number: is_number.select(number(1.0), zero), column, others, shifted, z: z_wanted, e }
+    LogitSums { max, is_number, column, others, shifted, z: z_wanted, e }
+}
+
+/// The rows' maxima, and 1 for each row without a NaN, which vectors' maxima treat differently on different processors.
+#[inline(always)]
+fn maxima<S: Simd, T: Element>(
+    simd: S,
+    z: &[T],
+    stride: usize,
+    classes: usize,
+) -> (<T::Wide as Float>::Vector<S>, <T::Wide as Float>::Vector<S>) {
+    let number = |value: f64| <T::Wide as Float>::Vector::splat(simd, T::Wide::from_f64(value));
+    let mut max = number(f64::NEG_INFINITY);
+    let mut is_number = max.simd_eq(max);
+    for z in z.chunks(stride).take(classes) {
+        let z = T::load(simd, &z[..T::Wide::WIDTH]);
+        is_number &= z.simd_eq(z);
+        max = max.max(z);
+    }
+    (max, is_number.select(number(1.0), number(0.0)))
 }
 
 #[inline(always)]
@@ -272,14 +284,14 @@ fn finish<S: Simd, W: Float>(
     }
     answer.sums = node(simd, W::HALVES, loss, nll);
     answer.sums.correct = u64::from(answer.is_correct.count_ones());
-    let rounded = |wide: [f64x8<S>; 2]| W::narrow_vector(simd, wide);
     let gradient = &mut answer.gradient;
-    rounded(probability).store_slice(&mut gradient.probability[..W::WIDTH]);
-    rounded(spread).store_slice(&mut gradient.spread[..W::WIDTH]);
     sums.column.store_slice(&mut gradient.maximum.0[..W::WIDTH]);
-    rounded(at_maximum).store_slice(&mut gradient.maximum.1[..W::WIDTH]);
-    rounded(at_targets[0]).store_slice(&mut gradient.at_targets[0][..W::WIDTH]);
-    rounded(at_targets[1]).store_slice(&mut gradient.at_targets[1][..W::WIDTH]);
+    let wide = [probability, spread, at_maximum, at_targets[0], at_targets[1]];
+    let [first, second] = &mut gradient.at_targets;
+    let places = [&mut gradient.probability, &mut gradient.spread, &mut gradient.maximum.1, first, second];
+    for (wide, place) in wide.into_iter().zip(places) {
+        W::narrow_vector(simd, wide).store_slice(&mut place[..W::WIDTH]);
+    }
 }
 
 /// The losses of 8 or 16 rows added up as the rows' tree does it, by neighbours: several nodes of a level at once.
@@ -309,28 +321,6 @@ fn carried<S: Simd>(sums: (f64x8<S>, f64x8<S>), lost: (f64x8<S>, f64x8<S>)) -> (
 }
 
 impl Spread<[f64; MAX_WIDTH]> {
-    /// The same for every row.
-    pub(super) fn of_all(row: &Spread<f64>) -> Self {
-        Spread {
-            hard: row.hard.map(|value| [value; MAX_WIDTH]),
-            given: row.given.map(|value| [value; MAX_WIDTH]),
-            share: [row.share; MAX_WIDTH],
-            z_factor: [row.z_factor; MAX_WIDTH],
-            offset: [row.offset; MAX_WIDTH],
-        }
-    }
-
-    /// Sets one row's.
-    pub(super) fn set(&mut self, at: usize, row: &Spread<f64>) {
-        for which in 0..2 {
-            self.hard[which][at] = row.hard[which];
-            self.given[which][at] = row.given[which];
-        }
-        self.share[at] = row.share;
-        self.z_factor[at] = row.z_factor;
-        self.offset[at] = row.offset;
-    }
-
     /// Those of eight rows.
     #[inline(always)]
     fn half<S: Simd>(&self, simd: S, half: usize) -> Spread<f64x8<S>> {

@@ -49,6 +49,30 @@ impl<W: Float> GroupScratch<W> {
     }
 }
 
+impl Spread<[f64; MAX_WIDTH]> {
+    /// The same for every row.
+    fn of_all(row: &Spread<f64>) -> Self {
+        Spread {
+            hard: row.hard.map(|value| [value; MAX_WIDTH]),
+            given: row.given.map(|value| [value; MAX_WIDTH]),
+            share: [row.share; MAX_WIDTH],
+            z_factor: [row.z_factor; MAX_WIDTH],
+            offset: [row.offset; MAX_WIDTH],
+        }
+    }
+
+    /// Sets one row's.
+    fn set(&mut self, at: usize, row: &Spread<f64>) {
+        for which in 0..2 {
+            self.hard[which][at] = row.hard[which];
+            self.given[which][at] = row.given[which];
+        }
+        self.share[at] = row.share;
+        self.z_factor[at] = row.z_factor;
+        self.offset[at] = row.offset;
+    }
+}
+
 /// Consecutive rows of a task.
 #[derive(Clone, Copy)]
 struct Group {
