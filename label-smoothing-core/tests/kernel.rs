@@ -47,6 +47,14 @@ fn every_way_gives_the_same_bits<T: Element>() {
     kernel::loss_and_gradient(&problem, &logits, two, &mut twice).unwrap();
     assert!(wide.iter().zip(&twice).all(|(g, twice)| twice.to_f64() == 2.0 * g.to_f64()));
 
+    let mut stats = Vec::new();
+    assert_eq!(kernel::loss_and_stats(&problem, &logits, &mut stats).unwrap(), value);
+    let mut later = vec![T::default(); logits.len()];
+    kernel::gradient_from_stats(&problem, &logits, &stats, one, &mut later).unwrap();
+    assert_eq!(later, gradient);
+    let refused = kernel::gradient_from_stats(&problem, &logits, &stats[1..], one, &mut later).unwrap_err();
+    assert!(matches!(refused, Error::BufferLength { found, expected, .. } if found + 1 == expected), "{refused}");
+
     let mut losses = vec![one; ROWS];
     let parts = kernel::row_losses(&problem, &logits, &mut losses).unwrap();
     assert_eq!(parts, value.parts);
@@ -63,6 +71,30 @@ fn every_element_type_gives_the_same_bits_every_way() {
     every_way_gives_the_same_bits::<f64>();
     every_way_gives_the_same_bits::<f16>();
     every_way_gives_the_same_bits::<bf16>();
+}
+
+/// Rows of every regime, and one without a softmax.
+#[test]
+fn a_gradient_that_is_computed_later_has_the_same_bits() {
+    let weights = |classes: usize| (0..classes).map(|class| 0.5 + class as f64).collect::<Vec<_>>();
+    for classes in [10, 200, 3001] {
+        let smoothing = || Smoothing::Uniform { epsilon: 0.1 };
+        let plain = Config::cross_entropy().smoothing(smoothing()).ignore_index([-1]);
+        for config in [plain.clone().build(), plain.class_weights(weights(classes)).z_loss(1e-3).build()] {
+            let config = config.unwrap();
+            let (mut logits, targets) = batch::<f32>(ROWS, classes);
+            logits[5 * classes + 3] = f32::NAN;
+            let problem = problem::<f32>(&config, &targets, classes);
+            let (mut now, mut later) = (vec![0.0_f32; logits.len()], vec![0.0_f32; logits.len()]);
+            kernel::loss_and_gradient(&problem, &logits, 0.7, &mut now).unwrap();
+            let mut stats = Vec::new();
+            kernel::loss_and_stats(&problem, &logits, &mut stats).unwrap();
+            kernel::gradient_from_stats(&problem, &logits, &stats, 0.7, &mut later).unwrap();
+            let bits = |gradient: &[f32]| gradient.iter().map(|g| g.to_bits()).collect::<Vec<_>>();
+            assert!(bits(&now) == bits(&later), "{classes} classes");
+            assert!(now[5 * classes].is_nan() && now[6 * classes].is_finite());
+        }
+    }
 }
 
 #[test]

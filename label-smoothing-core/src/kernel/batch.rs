@@ -5,6 +5,7 @@ use fearless_simd::Level;
 use super::general::Rows;
 use super::memory::{Memory, Upstream};
 use super::plan::SpreadPlan;
+use super::stats::Stats;
 use super::task::Task;
 use crate::check::Problem;
 use crate::config::LossFamily;
@@ -23,6 +24,8 @@ pub(super) struct Job<'a, T: Element> {
     pub(super) memory: Memory<'a, T>,
     /// The unreduced losses, if they are wanted.
     pub(super) losses: Option<&'a mut [T::Wide]>,
+    /// What is kept or known of the rows.
+    pub(super) stats: Stats<'a, T::Wide>,
     /// The upstream gradient.
     pub(super) upstream: Upstream<'a, T::Wide>,
     /// The factor of the gradient before the upstream gradient: one over the denominator.
@@ -66,7 +69,7 @@ pub(super) fn run_at<T: Element, P: Element>(level: Level, problem: &Problem<P>,
 
 /// Cuts a batch along the axes before the class axis, where its memory comes apart in slices.
 fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>) -> Vec<Task<'a, T>> {
-    let Job { mut memory, mut losses, upstream, .. } = job;
+    let Job { mut memory, mut losses, mut stats, upstream, .. } = job;
     let shape = common.shape;
     let per_outer = shape.classes() * shape.inner();
     let losses_per_outer = match common.family {
@@ -89,6 +92,8 @@ fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>) -> Vec<Task<'a, T>> 
             None => (None, None),
         };
         losses = tail_losses;
+        let (head_stats, tail_stats) = stats.split(count * shape.inner());
+        stats = tail_stats;
         tasks.push(Task {
             common,
             first_row: first * shape.inner(),
@@ -96,6 +101,7 @@ fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>) -> Vec<Task<'a, T>> 
             offset: first * per_outer,
             memory: head,
             losses: head_losses,
+            stats: head_stats,
             upstream,
             sums: Tree::new(),
         });

@@ -78,6 +78,7 @@ mod math;
 mod memory;
 mod plan;
 mod row;
+mod stats;
 mod task;
 mod transposed;
 
@@ -88,10 +89,12 @@ use crate::parts::LossParts;
 
 pub use lanes::Float;
 pub use memory::GradientOf;
+pub use stats::RowStats;
 pub(crate) use task::Task;
 
 use batch::Job;
 use memory::{Memory, Upstream};
+use stats::Stats;
 
 /// What the functions for the reduced loss return.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -110,7 +113,7 @@ pub struct Loss {
 pub fn loss<T: Element, P: Element>(problem: &Problem<P>, logits: &[T]) -> Result<Loss, Error> {
     problem.check_mean()?;
     problem.shape().check_buffer("logits", logits.len())?;
-    Ok(reduced(problem, Memory::Read(logits), T::Wide::from_f64(1.0)))
+    Ok(reduced(problem, Memory::Read(logits), Stats::None, T::Wide::from_f64(1.0)))
 }
 
 /// The reduced loss; `upstream * d loss / d logits` is written into `gradient`.
@@ -135,7 +138,7 @@ where
     problem.check_mean()?;
     problem.shape().check_buffer("logits", logits.len())?;
     problem.shape().check_buffer("gradient", gradient.len())?;
-    Ok(reduced(problem, G::memory(logits, gradient), upstream))
+    Ok(reduced(problem, G::memory(logits, gradient), Stats::None, upstream))
 }
 
 /// The reduced loss; `upstream * d loss / d logits` takes the place of the logits.
@@ -154,17 +157,73 @@ where
 {
     problem.check_mean()?;
     problem.shape().check_buffer("logits", logits.len())?;
-    Ok(reduced(problem, Memory::InPlace(logits), upstream))
+    Ok(reduced(problem, Memory::InPlace(logits), Stats::None, upstream))
+}
+
+/// The reduced loss, and of each row what [`gradient_from_stats`] needs besides the logits: for a backward pass that
+/// comes later, if at all, without a gradient kept in between.
+///
+/// # Errors
+///
+/// Those of [`loss`].
+pub fn loss_and_stats<T, P>(
+    problem: &Problem<P>,
+    logits: &[T],
+    stats: &mut Vec<RowStats<T::Wide>>,
+) -> Result<Loss, Error>
+where
+    T: Element,
+    P: Element,
+{
+    problem.check_mean()?;
+    problem.shape().check_buffer("logits", logits.len())?;
+    stats.clear();
+    stats.resize(problem.shape().rows(), RowStats::default());
+    Ok(reduced(problem, Memory::Read(logits), Stats::Keep(stats), T::Wide::from_f64(1.0)))
+}
+
+/// `upstream * d loss / d logits` of a batch whose rows were added up by [`loss_and_stats`]: the bits of
+/// [`loss_and_gradient`], for less than its time.
+///
+/// # Errors
+///
+/// Those of [`loss_and_gradient`], and a wrong number of rows in `stats`. Nothing is written then.
+pub fn gradient_from_stats<T, P, G>(
+    problem: &Problem<P>,
+    logits: &[T],
+    stats: &[RowStats<T::Wide>],
+    upstream: T::Wide,
+    gradient: &mut [G],
+) -> Result<(), Error>
+where
+    T: Element,
+    P: Element,
+    G: GradientOf<T>,
+{
+    problem.check_mean()?;
+    problem.shape().check_buffer("logits", logits.len())?;
+    problem.shape().check_buffer("gradient", gradient.len())?;
+    let (found, expected) = (stats.len(), problem.shape().rows());
+    if found != expected {
+        return Err(Error::BufferLength { name: "the rows' statistics", found, expected });
+    }
+    reduced(problem, G::memory(logits, gradient), Stats::Known(stats), upstream);
+    Ok(())
 }
 
 /// Runs the batch; the gradient of a mean over nothing is 0, whatever its rows hold.
-fn reduced<T: Element, P: Element>(problem: &Problem<P>, mut memory: Memory<'_, T>, upstream: T::Wide) -> Loss {
+fn reduced<T: Element, P: Element>(
+    problem: &Problem<P>,
+    mut memory: Memory<'_, T>,
+    stats: Stats<'_, T::Wide>,
+    upstream: T::Wide,
+) -> Loss {
     let upstream = Upstream::Loss(upstream);
     let parts = if let Some(divisor) = problem.gradient_divisor() {
-        batch::run(problem, Job { memory, losses: None, upstream, factor: 1.0 / divisor })
+        batch::run(problem, Job { memory, losses: None, stats, upstream, factor: 1.0 / divisor })
     } else {
         let logits = Memory::Read(memory.logits());
-        let parts = batch::run(problem, Job { memory: logits, losses: None, upstream, factor: 0.0 });
+        let parts = batch::run(problem, Job { memory: logits, losses: None, stats, upstream, factor: 0.0 });
         memory.clear();
         parts
     };
@@ -184,7 +243,10 @@ pub fn row_losses<T: Element, P: Element>(
     problem.shape().check_buffer("logits", logits.len())?;
     check_losses(problem, losses.len())?;
     let upstream = Upstream::Loss(T::Wide::from_f64(1.0));
-    Ok(batch::run(problem, Job { memory: Memory::Read(logits), losses: Some(losses), upstream, factor: 1.0 }))
+    Ok(batch::run(
+        problem,
+        Job { memory: Memory::Read(logits), losses: Some(losses), stats: Stats::None, upstream, factor: 1.0 },
+    ))
 }
 
 /// The unreduced losses; `d (sum upstream * losses) / d logits` is written into `gradient`, whose type is as for
@@ -211,7 +273,7 @@ where
     problem.shape().check_buffer("gradient", gradient.len())?;
     let memory = G::memory(logits, gradient);
     let upstream = Upstream::Losses(upstream);
-    Ok(batch::run(problem, Job { memory, losses: Some(losses), upstream, factor: 1.0 }))
+    Ok(batch::run(problem, Job { memory, losses: Some(losses), stats: Stats::None, upstream, factor: 1.0 }))
 }
 
 fn check_losses<P: Element>(problem: &Problem<P>, found: usize) -> Result<(), Error> {

@@ -5,6 +5,7 @@ use fearless_simd::{Level, Simd, dispatch, f64x8};
 
 use super::lanes::{BLOCK, Float, LANES, MAX_PARTS, MAX_WIDTH, join};
 use super::math;
+use super::stats::RowStats;
 use crate::element::Element;
 
 /// What a row's logits add up to.
@@ -22,6 +23,43 @@ pub(super) struct Sums<W> {
     pub(super) shifted: f64,
     /// The next row's maximum.
     pub(super) next: Option<Maximum<W>>,
+}
+
+impl<W: Float> Sums<W> {
+    /// What the gradient needs of them.
+    pub(super) fn stats(&self) -> RowStats<W> {
+        RowStats { max: self.max, column: self.column, others: self.others }
+    }
+}
+
+/// A row whose sums were kept: only its exponentials are computed again. The sum of the shifted logits is not among
+/// them, and neither is the loss that needs it.
+pub(super) fn again<T: Element>(
+    level: Level,
+    z: &[T],
+    stats: RowStats<T::Wide>,
+    exps: &mut [T::Wide],
+) -> Option<Sums<T::Wide>> {
+    let RowStats { max, column, others } = stats;
+    if !max.to_f64().is_finite() {
+        return None;
+    }
+    dispatch!(level, simd => {
+        let width = T::Wide::WIDTH;
+        let shift = <T::Wide as Float>::Vector::splat(simd, max);
+        let (mut vectors, mut places) = (z.chunks_exact(width), exps.chunks_exact_mut(width));
+        for (z, exps) in (&mut vectors).zip(&mut places) {
+            T::Wide::exp(simd, T::load(simd, z) - shift).store_slice(exps);
+        }
+        let rest = vectors.remainder();
+        if let (false, Some(exps)) = (rest.is_empty(), places.next()) {
+            let mut padded = [T::default(); MAX_WIDTH];
+            padded[..rest.len()].copy_from_slice(rest);
+            T::Wide::exp(simd, T::load(simd, &padded[..width]) - shift).store_slice(exps);
+        }
+        let lse = math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0];
+        Some(Sums { max, column, others, lse, shifted: 0.0, next: None })
+    })
 }
 
 /// The largest logit of a row.

@@ -7,6 +7,7 @@ use super::lanes::{Float, LANES};
 use super::memory::{Memory, Upstream, Write};
 use super::plan::{NO_COLUMN, SpreadPlan, SpreadRow};
 use super::row::{self, Coefficients, Factors, Maximum, Row};
+use super::stats::{RowStats, Stats};
 use crate::config::LossFamily;
 use crate::element::Element;
 use crate::parts::Sums;
@@ -28,6 +29,7 @@ pub struct Task<'a, T: Element> {
     pub(super) offset: usize,
     pub(super) memory: Memory<'a, T>,
     pub(super) losses: Option<&'a mut [T::Wide]>,
+    pub(super) stats: Stats<'a, T::Wide>,
     pub(super) upstream: Upstream<'a, T::Wide>,
     /// What the rows add up to so far.
     pub(super) sums: Tree<Sums>,
@@ -123,15 +125,21 @@ impl<T: Element> Task<'_, T> {
     ) -> Option<Maximum<T::Wide>> {
         let (level, classes) = (self.common.level, plan.sharers.classes);
         let z = logits_of(self, row, &mut scratch.logits);
-        let maximum = maximum.unwrap_or_else(|| row::maximum(level, &z[..classes]));
-        let next = z.get(classes..2 * classes).unwrap_or(&[]);
-        let asked = Row { z, classes, maximum, hole: plan.hole(target), next };
-        let Some(sums) = row::sums(level, asked, &mut scratch.exps) else {
+        let sums = if let Some(stats) = self.stats.known(row) {
+            row::again(level, &z[..classes], stats, &mut scratch.exps)
+        } else {
+            let maximum = maximum.unwrap_or_else(|| row::maximum(level, &z[..classes]));
+            let next = z.get(classes..2 * classes).unwrap_or(&[]);
+            let asked = Row { z, classes, maximum, hole: plan.hole(target), next };
+            row::sums(level, asked, &mut scratch.exps)
+        };
+        let Some(sums) = sums else {
             self.undefined(row);
             return None;
         };
         let max = sums.max.to_f64();
         let t = target.classes.map(|class| z[class].widen().to_f64() - max);
+        self.stats.keep(row, sums.stats());
         let is_maximum = target.classes.map(|class| class == sums.column);
         let a = target.spread.coefficients(plan.sharers, is_maximum, t, sums.shifted);
         let of_row = RowSums { max, others: sums.others, lse: sums.lse };
@@ -166,13 +174,18 @@ impl<T: Element> Task<'_, T> {
     fn general_row(&mut self, row: usize, scratch: &mut Scratch<T>) {
         let (classes, level) = (self.common.shape.classes(), self.common.level);
         let z = logits_of(self, row, &mut scratch.logits);
-        let maximum = row::maximum(level, &z[..classes]);
-        let asked = Row { z, classes, maximum, hole: NO_COLUMN, next: &[] };
-        let Some(sums) = row::sums(level, asked, &mut scratch.exps) else {
+        let sums = if let Some(stats) = self.stats.known(row) {
+            row::again(level, &z[..classes], stats, &mut scratch.exps)
+        } else {
+            let maximum = row::maximum(level, &z[..classes]);
+            row::sums(level, Row { z, classes, maximum, hole: NO_COLUMN, next: &[] }, &mut scratch.exps)
+        };
+        let Some(sums) = sums else {
             return self.undefined(row);
         };
         let max = sums.max.to_f64();
         scratch.general.shifted.iter_mut().zip(&z[..classes]).for_each(|(t, z)| *t = z.widen().to_f64() - max);
+        self.stats.keep(row, sums.stats());
         let global = self.first_row + row;
         let (a, likeliest) = general_row(level, self.common.rows, global, sums.column, classes, &mut scratch.general);
         let of_row = RowSums { max, others: sums.others, lse: sums.lse };
@@ -208,6 +221,7 @@ impl<T: Element> Task<'_, T> {
     /// A row without a softmax: its loss and gradient are NaN.
     fn undefined(&mut self, row: usize) {
         self.push(row, Sums { loss: f64::NAN.into(), nll: f64::NAN.into(), correct: 0 });
+        self.stats.keep(row, RowStats { max: T::Wide::from_f64(f64::NAN), ..RowStats::default() });
         self.fill(row, f64::NAN);
     }
 

@@ -4,6 +4,7 @@ use fearless_simd::Level;
 
 use super::batch::{self, Job};
 use super::memory::{Memory, Upstream};
+use super::stats::Stats;
 use crate::{Array, Config, Element, LossFamily, Problem, Smoothing, Targets, bf16, f16, reference};
 
 /// A generator of test inputs: splitmix64.
@@ -52,6 +53,7 @@ fn answer<T: Element>(level: Level, problem: &Problem<f64>, logits: &[T]) -> Ans
     let job = Job {
         memory: Memory::Apart(logits, &mut gradient),
         losses: Some(&mut losses),
+        stats: Stats::None,
         upstream: Upstream::Loss(T::Wide::from_f64(1.0)),
         factor: 1.0 / problem.gradient_divisor().unwrap(),
     };
