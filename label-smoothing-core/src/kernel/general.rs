@@ -103,9 +103,10 @@ fn sums(level: Level, a: &[f64], q: &[f64], t: &[f64], maximum: usize) -> [f64; 
 fn sums_at<S: Simd>(simd: S, a: &[f64], q: &[f64], t: &[f64], maximum: usize) -> [f64; 5] {
     let zero = f64x8::splat(simd, 0.0);
     let mut tree = Tree::new();
-    for from in (0..a.len()).step_by(NODE) {
+    let columns = a.len();
+    for from in (0..columns).step_by(NODE) {
         let mut lanes = [zero; 5];
-        for at in (from..(from + NODE).min(a.len())).step_by(WIDTH) {
+        for at in (from..(from + NODE).min(columns)).step_by(WIDTH) {
             let vector = |values: &[f64]| f64x8::from_slice(simd, &values[at..at + WIDTH]);
             let (a, q, t) = (vector(a), vector(q), vector(t));
             let mut others = a;
@@ -120,6 +121,9 @@ fn sums_at<S: Simd>(simd: S, a: &[f64], q: &[f64], t: &[f64], maximum: usize) ->
         }
         let [a, b, c, d, e] = lanes;
         let joined = [join(a), join(b), join(c), join(d), join(e)];
+        if columns <= NODE {
+            return joined; // One node needs no tree, and no memory for one.
+        }
         tree.push(from / NODE, 0, Several(joined.map(CarriedSum::from)));
     }
     tree.total().map_or([0.0; 5], |Several(sums)| sums.map(CarriedSum::value))
@@ -127,15 +131,23 @@ fn sums_at<S: Simd>(simd: S, a: &[f64], q: &[f64], t: &[f64], maximum: usize) ->
 
 /// The sum of some columns, in the order of [`sums`].
 pub(super) fn total(values: &[f64]) -> f64 {
+    if values.len() <= NODE {
+        return node(values);
+    }
     let mut tree = Tree::new();
-    for (node, values) in values.chunks(NODE).enumerate() {
-        let mut x = [0.0; WIDTH];
-        for values in values.chunks(WIDTH) {
-            x.iter_mut().zip(values).for_each(|(x, value)| *x += value);
-        }
-        tree.push(node, 0, CarriedSum::from(((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]))));
+    for (index, values) in values.chunks(NODE).enumerate() {
+        tree.push(index, 0, CarriedSum::from(node(values)));
     }
     tree.total().unwrap_or_default().value()
+}
+
+/// The sum of at most [`NODE`] columns.
+fn node(values: &[f64]) -> f64 {
+    let mut x = [0.0; WIDTH];
+    for values in values.chunks(WIDTH) {
+        x.iter_mut().zip(values).for_each(|(x, value)| *x += value);
+    }
+    ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]))
 }
 
 /// `-sum q log q`, where a term of 0 is 0.
@@ -233,16 +245,17 @@ impl<P: Element> Rows for Problem<'_, P> {
             _ => return,
         };
         let is_restricted = self.config().non_finite_logits() == NonFiniteLogits::RestrictSupport;
+        let excluded = self.config().excluded_classes();
         let share = |class: usize| match distribution {
             _ if is_restricted && t[class] == f64::NEG_INFINITY => 0.0,
             Some(distribution) => distribution[class],
-            None if hole == Some(class) || self.config().excluded_classes().contains(&class) => 0.0,
+            None if hole == Some(class) || excluded.contains(&class) => 0.0,
             None => 1.0,
         };
-        let total = if distribution.is_some() && !is_restricted {
-            1.0
-        } else {
-            total(&(0..q.len()).map(share).collect::<Vec<_>>())
+        let total = match (distribution, is_restricted) {
+            (Some(_), false) => 1.0,
+            (None, false) if excluded.is_empty() => (q.len() - usize::from(hole.is_some())) as f64,
+            _ => total(&(0..q.len()).map(share).collect::<Vec<_>>()),
         };
         if total != 0.0 {
             for (class, q) in q.iter_mut().enumerate() {

@@ -212,7 +212,10 @@ fn add_to<S: Simd, W: Float>(simd: S, place: &mut [W], vector: W::Vector<S>) {
 #[inline(always)]
 fn tree<S: Simd, W: Float>(simd: S, lanes: &[W], used: usize) -> [f64x8<S>; 2] {
     let mut nodes = [[f64x8::splat(simd, 0.0); 2]; 8];
-    for (from, node) in nodes.iter_mut().enumerate().take(used) {
+    for (from, node) in nodes.iter_mut().enumerate() {
+        if from >= used {
+            break;
+        }
         let wide = |lane: usize| {
             W::widen_vector(simd, W::Vector::from_slice(simd, &lanes[lane * W::WIDTH..(lane + 1) * W::WIDTH]))
         };

@@ -17,8 +17,9 @@ fn side_by_side_at<S: Simd, T: Element>(simd: S, z: &[T], rows: usize, classes: 
     let zero = <T::Wide as Float>::Vector::splat(simd, T::Wide::default());
     for first in (0..classes).step_by(width) {
         let mut vectors = [zero; MAX_WIDTH];
-        for (row, vector) in vectors.iter_mut().enumerate().take(rows) {
-            let from = row * classes + first;
+        for (row, vector) in vectors.iter_mut().enumerate().take(width) {
+            // What is in the lanes of rows that are not there does not matter.
+            let from = row.min(rows - 1) * classes + first;
             *vector = match z.get(from..from + width) {
                 Some(z) => T::load(simd, z),
                 None => T::load(simd, &padded(&z[from..])[..width]),
@@ -57,8 +58,11 @@ fn one_by_one_at<S: Simd, G: Element>(simd: S, from: &[G::Wide], classes: usize,
             *vector = <G::Wide as Float>::Vector::from_slice(simd, &from[at..at + width]);
         }
         let rows = transpose::<S, G::Wide>(vectors);
-        for (row, vector) in rows.iter().enumerate().take(out.len() / classes) {
+        for (row, vector) in rows.iter().enumerate().take(width) {
             let at = row * classes + first;
+            if at >= out.len() {
+                break;
+            }
             if let Some(out) = out.get_mut(at..at + width) {
                 G::store(*vector, out);
             } else {
