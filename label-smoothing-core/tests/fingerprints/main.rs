@@ -1,0 +1,175 @@
+//! The kernel's bits, case by case, against those of a committed file: they are a promise.
+//!
+//! A row with the loss, the row losses and the gradients of each case, as 64-bit FNV-1a hashes, stands in
+//! `fingerprints.txt`. The inputs are made with integers, so that they are the same on every machine; the bits have to be
+//! the same on every machine too. A change to them is a breaking change; where it is meant,
+//! `UPDATE_FINGERPRINTS=1 cargo test -p label-smoothing-core --test fingerprints` writes the file again.
+
+mod cases;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use label_smoothing_core::{Config, Element, LossParts, Problem, bf16, f16, kernel};
+
+use cases::{Case, Input, Random};
+
+const HEAD: &str = "\
+# The bits of the kernel, as hashes: see main.rs. The class axis of a shape stands in brackets.
+# UPDATE_FINGERPRINTS=1 cargo test -p label-smoothing-core --test fingerprints
+#
+# case / loss / row losses / gradients
+";
+
+/// The shapes that every case is run with, each with its class axis: class counts on both sides of where the kernel
+/// changes its way (lanes of 32, groups of rows up to 128 classes, blocks of 1024), and class axes that are not the last.
+const SHAPES: &[(&[usize], usize)] = &[
+    (&[40, 2], 1),
+    (&[37, 10], 1),
+    (&[18, 32], 1),
+    (&[19, 33], 1),
+    (&[17, 128], 1),
+    (&[5, 129], 1),
+    (&[4, 1000], 1),
+    (&[3, 1024], 1),
+    (&[3, 1025], 1),
+    (&[2, 5000], 1),
+    (&[10, 21], 0),
+    (&[2, 19, 5, 7], 1),
+    (&[1, 1025, 18], 1),
+];
+
+/// Shapes that are cut into several tasks where there are threads, for some of the cases.
+const LARGE_SHAPES: &[(&[usize], usize)] = &[(&[16_400, 10], 1), (&[3, 70_001], 1)];
+const LARGE_CASES: &[&str] = &["uniform", "probabilities", "binary"];
+
+#[test]
+fn the_bits_are_those_of_the_file() {
+    let mut made = BTreeMap::new();
+    fingerprints::<f32>(&mut made);
+    fingerprints::<f64>(&mut made);
+    fingerprints::<f16>(&mut made);
+    fingerprints::<bf16>(&mut made);
+
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fingerprints/fingerprints.txt");
+    if std::env::var_os("UPDATE_FINGERPRINTS").is_some() {
+        let mut text = HEAD.to_owned();
+        for (case, hashes) in &made {
+            writeln!(text, "{case} {hashes}").unwrap();
+        }
+        std::fs::write(&path, text).unwrap();
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let written: BTreeMap<&str, &str> = lines.filter_map(|line| line.split_once(' ')).collect();
+
+    let mut differences = Vec::new();
+    for (case, hashes) in &made {
+        match written.get(case.as_str()) {
+            Some(written) if written == hashes => {}
+            Some(written) => differences.push(format!("{case}: {}", changed(written, hashes))),
+            None => differences.push(format!("{case}: not in the file")),
+        }
+    }
+    differences.extend(written.keys().filter(|&&case| !made.contains_key(case)).map(|case| format!("{case}: no case")));
+    assert!(
+        differences.is_empty(),
+        "{} of {} cases do not have the bits of fingerprints.txt; if that is meant, UPDATE_FINGERPRINTS=1 with this test \
+         writes it:\n{}",
+        differences.len(),
+        made.len(),
+        differences.join("\n")
+    );
+}
+
+/// Which of the hashes are not the same.
+fn changed(written: &str, made: &str) -> String {
+    let names = ["loss", "row losses", "gradients"];
+    let pairs = names.iter().zip(written.split(' ').zip(made.split(' ')));
+    pairs.filter(|(_, (written, made))| written != made).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+fn fingerprints<T: Element>(made: &mut BTreeMap<String, String>) {
+    let large = LARGE_SHAPES.iter().map(|&shape| (shape, true));
+    for ((dims, axis), is_large) in SHAPES.iter().map(|&shape| (shape, false)).chain(large) {
+        for case in cases::all(dims[axis]) {
+            if is_large && !LARGE_CASES.contains(&case.name) {
+                continue;
+            }
+            let shape = dims.iter().enumerate();
+            let shape: Vec<_> =
+                shape.map(|(at, n)| if at == axis { format!("[{n}]") } else { n.to_string() }).collect();
+            let id = format!("{}/{}/{}", T::NAME, shape.join("x"), case.name);
+            let hashes = fingerprint::<T>(&case, dims, axis);
+            assert!(made.insert(id, hashes).is_none(), "two cases of one name");
+        }
+    }
+}
+
+/// The hashes of one case.
+fn fingerprint<T: Element>(case: &Case, dims: &[usize], axis: usize) -> String {
+    let config: Config = case.config.clone().class_axis(axis).build().unwrap();
+    let mut random = Random::new(case.name);
+    let input: Input<T> = case.input(&config, dims, &mut random);
+    let problem = Problem::new(&config, dims, input.targets).unwrap();
+    let logits = &input.logits;
+
+    let mut gradient = vec![T::default(); logits.len()];
+    let loss = kernel::loss_and_gradient(&problem, logits, T::Wide::from_f64(1.0), &mut gradient).unwrap();
+    let mut of_loss = Hash::default();
+    of_loss.number(loss.value);
+    of_loss.parts(&loss.parts);
+
+    // Upstream gradients that are not powers of two, so that the multiplication rounds.
+    let upstream: Vec<_> = (0..problem.losses()).map(|at| T::Wide::from_f64((at % 13) as f64 * 0.375 - 1.5)).collect();
+    let mut losses = vec![T::Wide::default(); problem.losses()];
+    let mut gradient_of_rows = vec![T::default(); logits.len()];
+    let parts =
+        kernel::row_losses_and_gradient(&problem, logits, &upstream, &mut losses, &mut gradient_of_rows).unwrap();
+    let mut of_rows = Hash::default();
+    of_rows.all(&losses);
+    of_rows.parts(&parts);
+
+    let mut of_gradients = Hash::default();
+    of_gradients.all(&gradient);
+    of_gradients.all(&gradient_of_rows);
+    format!("{:016x} {:016x} {:016x}", of_loss.0, of_rows.0, of_gradients.0)
+}
+
+/// FNV-1a (Fowler, Noll and Vo) with 64 bits.
+struct Hash(u64);
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hash {
+    fn bits(&mut self, bits: u64) {
+        for byte in bits.to_le_bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// Every NaN counts as the same: which one comes out of an operation differs between processors.
+    fn number(&mut self, value: f64) {
+        self.bits(if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() });
+    }
+
+    /// Numbers by way of `f64`, which holds those of every type exactly.
+    fn all<T: Element>(&mut self, values: &[T]) {
+        for value in values {
+            self.number(value.to_f64());
+        }
+    }
+
+    fn parts(&mut self, parts: &LossParts) {
+        self.number(parts.sum());
+        self.number(parts.denominator());
+        self.number(parts.nll());
+        self.bits(parts.counted());
+        self.bits(parts.correct());
+    }
+}
