@@ -38,6 +38,8 @@ logits_shape!(4: A B C D => (usize, usize, usize));
 logits_shape!(5: A B C D F => (usize, usize, usize, usize));
 logits_shape!(6: A B C D F G => (usize, usize, usize, usize, usize));
 
+type Scalar<E, T> = Tensor<Rank0, E, Cpu, T>;
+
 /// Both structs have the same implementation; they differ in the shape of their row losses only.
 macro_rules! implement {
     ($criterion:ty, $row_shape:ty) => {
@@ -95,7 +97,7 @@ fn loss<S, E, T, Y>(
     config: &Config,
     logits: Tensor<S, E, Cpu, T>,
     targets: &Y,
-) -> Result<(Tensor<Rank0, E, Cpu, T>, LossParts), Error>
+) -> Result<(Scalar<E, T>, LossParts), Error>
 where
     S: Shape,
     E: Element + Dtype,

@@ -49,7 +49,7 @@ macro_rules! implement {
                 Y: NdarrayTargets<'a>,
             {
                 let mut gradient = Array::default(logits.raw_dim());
-                let loss = gradient_into(self.config(), logits, targets, upstream, gradient.view_mut())?;
+                let loss = gradient_into(self.config(), &logits, targets, upstream, gradient.view_mut())?;
                 Ok((T::Wide::from_f64(loss.value), loss.parts, gradient))
             }
         }
@@ -105,7 +105,7 @@ macro_rules! implement {
                 upstream: T::Wide,
                 gradient: ArrayViewMut<'_, T, D>,
             ) -> Result<T::Wide, Error> {
-                Ok(T::Wide::from_f64(gradient_into(self.config(), logits, targets, upstream, gradient)?.value))
+                Ok(T::Wide::from_f64(gradient_into(self.config(), &logits, targets, upstream, gradient)?.value))
             }
 
             fn loss_and_gradient_in_place(
@@ -149,7 +149,7 @@ fn problem<'p, 'a: 'p, Y: NdarrayTargets<'a>>(
 
 fn gradient_into<'a, T, D, Y>(
     config: &Config,
-    logits: ArrayView<'a, T, D>,
+    logits: &ArrayView<'a, T, D>,
     targets: Y,
     upstream: T::Wide,
     gradient: ArrayViewMut<'_, T, D>,
@@ -161,7 +161,7 @@ where
 {
     let problem = problem(config, logits.shape(), targets)?;
     check_gradient(logits.shape(), gradient.shape())?;
-    let logits = values(&logits);
+    let logits = values(logits);
     write(gradient, |gradient| kernel::loss_and_gradient(&problem, &logits, upstream, gradient))
 }
 
