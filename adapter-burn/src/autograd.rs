@@ -10,7 +10,7 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
-use label_smoothing_core::{Element, LossFamily, Problem, Shape, kernel};
+use label_smoothing_core::{Element, LossFamily, LossParts, Problem, Shape, kernel};
 
 use crate::Error;
 use crate::loss::{Output, output_dims};
@@ -21,11 +21,12 @@ pub(crate) fn evaluate<const D: usize, const R: usize, P: Element>(
     problem: &Problem<P>,
     logits: &Tensor<D>,
     output: Output,
-) -> Result<Option<Tensor<R>>, Error> {
+) -> Result<Option<(Tensor<R>, LossParts)>, Error> {
     macro_rules! under {
         ($Backend:ty, $evaluate:expr) => {
             if let Ok(logits) = logits.clone().try_into_primitive::<$Backend>() {
-                return Ok(Some(Tensor::from_primitive::<$Backend>($evaluate(problem, logits, output)?)));
+                let (losses, parts) = $evaluate(problem, logits, output)?;
+                return Ok(Some((Tensor::from_primitive::<$Backend>(losses), parts)));
             }
         };
     }
@@ -36,7 +37,11 @@ pub(crate) fn evaluate<const D: usize, const R: usize, P: Element>(
 }
 
 /// Without autodiff.
-fn plain<P: Element>(problem: &Problem<P>, logits: FlexTensor, output: Output) -> Result<FlexTensor, Error> {
+fn plain<P: Element>(
+    problem: &Problem<P>,
+    logits: FlexTensor,
+    output: Output,
+) -> Result<(FlexTensor, LossParts), Error> {
     let logits = dense(logits);
     dispatch!("logits", logits.dtype(), T => value::<T, P>(problem, T::slice(&logits), output))
 }
@@ -46,58 +51,68 @@ fn recorded<C: CheckpointStrategy, P: Element>(
     problem: &Problem<P>,
     logits: FloatTensor<Autodiff<Flex, C>>,
     output: Output,
-) -> Result<FloatTensor<Autodiff<Flex, C>>, Error> {
+) -> Result<(FloatTensor<Autodiff<Flex, C>>, LossParts), Error> {
     let (logits, node) = logits.into_parts();
     let logits = dense(logits);
     dispatch!("logits", logits.dtype(), T => {
         let values = T::slice(&logits);
         match SmoothedLossStep::<T>(PhantomData).prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(step) => {
-                let (value, gradient) = value_and_gradient::<T, P>(problem, values, output)?;
-                Ok(step.finish(gradient, value))
+                let (value, parts, gradient) = value_and_gradient::<T, P>(problem, values, output)?;
+                Ok((step.finish(gradient, value), parts))
             }
-            OpsKind::UnTracked(step) => Ok(step.finish(value::<T, P>(problem, values, output)?)),
+            OpsKind::UnTracked(step) => {
+                let (value, parts) = value::<T, P>(problem, values, output)?;
+                Ok((step.finish(value), parts))
+            }
         }
     })
 }
 
-fn value<T: FlexElement, P: Element>(problem: &Problem<P>, logits: &[T], output: Output) -> Result<FlexTensor, Error> {
-    let values = match output {
-        Output::Reduced => vec![T::Wide::from_f64(kernel::loss(problem, logits)?.value)],
+fn value<T: FlexElement, P: Element>(
+    problem: &Problem<P>,
+    logits: &[T],
+    output: Output,
+) -> Result<(FlexTensor, LossParts), Error> {
+    let (values, parts) = match output {
+        Output::Reduced => {
+            let loss = kernel::loss(problem, logits)?;
+            (vec![T::Wide::from_f64(loss.value)], loss.parts)
+        }
         Output::Rows => {
             let mut losses = vec![T::Wide::default(); problem.losses()];
-            kernel::row_losses(problem, logits, &mut losses)?;
-            losses
+            let parts = kernel::row_losses(problem, logits, &mut losses)?;
+            (losses, parts)
         }
     };
-    Ok(T::wide_tensor(output_dims(problem, output), values))
+    Ok((T::wide_tensor(output_dims(problem, output), values), parts))
 }
 
 fn value_and_gradient<T: FlexElement, P: Element>(
     problem: &Problem<P>,
     logits: &[T],
     output: Output,
-) -> Result<(FlexTensor, Gradient<T>), Error> {
+) -> Result<(FlexTensor, LossParts, Gradient<T>), Error> {
     let one = T::Wide::from_f64(1.0);
     let mut gradient = vec![T::Wide::default(); logits.len()];
-    let (values, upstream) = match output {
+    let (values, parts, upstream) = match output {
         Output::Reduced => {
             let loss = kernel::loss_and_gradient(problem, logits, one, &mut gradient)?;
-            (vec![T::Wide::from_f64(loss.value)], Upstream::One)
+            (vec![T::Wide::from_f64(loss.value)], loss.parts, Upstream::One)
         }
         Output::Rows => {
             let mut losses = vec![T::Wide::default(); problem.losses()];
             let ones = vec![one; losses.len()];
-            kernel::row_losses_and_gradient(problem, logits, &ones, &mut losses, &mut gradient)?;
+            let parts = kernel::row_losses_and_gradient(problem, logits, &ones, &mut losses, &mut gradient)?;
             let upstream = match problem.config().loss() {
                 LossFamily::CrossEntropy => Upstream::PerRow,
                 LossFamily::BinaryCrossEntropy => Upstream::PerLogit,
             };
-            (losses, upstream)
+            (losses, parts, upstream)
         }
     };
     let gradient = Gradient { values: gradient, shape: problem.shape().clone(), upstream };
-    Ok((T::wide_tensor(output_dims(problem, output), values), gradient))
+    Ok((T::wide_tensor(output_dims(problem, output), values), parts, gradient))
 }
 
 /// The step of burn's graph that takes the gradient on to the logits. First order only, like every step of burn's.

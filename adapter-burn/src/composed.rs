@@ -12,6 +12,7 @@ use crate::{Error, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy};
 ///
 /// The two structs do this by themselves where the logits are on a device that the kernel cannot see, such as a GPU. This
 /// one is for those who want to see what that gives: the same definition and the same refusals, but not the same bits.
+/// The loss in parts (`loss_and_parts`) is the kernel's, and refused here.
 ///
 /// # Accuracy
 ///

@@ -25,6 +25,11 @@ pub enum Error {
     /// burn could not read a tensor.
     #[error(transparent)]
     Framework(#[from] TensorReadError),
+    /// The parts of a loss that is composed of burn's operations.
+    #[error(
+        "the parts of the loss come from the kernel, on burn's flex, but this loss is composed of burn's operations"
+    )]
+    NoParts,
 }
 
 impl From<ExecutionError> for Error {
@@ -37,7 +42,7 @@ impl LossError for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Loss(error) => error.kind(),
-            Self::Device { .. } | Self::Framework(_) => ErrorKind::Framework,
+            Self::Device { .. } | Self::Framework(_) | Self::NoParts => ErrorKind::Framework,
         }
     }
 }

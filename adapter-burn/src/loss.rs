@@ -1,7 +1,7 @@
 //! The trait for burn's tensors.
 
 use burn::tensor::Tensor;
-use label_smoothing_core::{Config, Problem, SmoothedLoss};
+use label_smoothing_core::{Config, LossParts, Problem, SmoothedLoss};
 
 use crate::composed::{self, Composed};
 use crate::memory::{FlexElement, check_float};
@@ -35,11 +35,11 @@ macro_rules! implement {
             type Error = Error;
 
             fn loss(&self, logits: Tensor<$rank>, targets: Y) -> Result<Tensor<1>, Error> {
-                evaluate(self.config(), &logits, targets, Output::Reduced, $path)
+                Ok(evaluate(self.config(), &logits, targets, Output::Reduced, $path)?.0)
             }
 
             fn row_losses(&self, logits: Tensor<$rank>, targets: Y) -> Result<Tensor<$rows>, Error> {
-                evaluate(self.config(), &logits, targets, Output::Rows, $path)
+                Ok(evaluate(self.config(), &logits, targets, Output::Rows, $path)?.0)
             }
         }
     )*};
@@ -50,11 +50,11 @@ macro_rules! implement {
             type Error = Error;
 
             fn loss(&self, logits: Tensor<D>, targets: Y) -> Result<Tensor<1>, Error> {
-                evaluate(self.config(), &logits, targets, Output::Reduced, $path)
+                Ok(evaluate(self.config(), &logits, targets, Output::Reduced, $path)?.0)
             }
 
             fn row_losses(&self, logits: Tensor<D>, targets: Y) -> Result<Tensor<D>, Error> {
-                evaluate(self.config(), &logits, targets, Output::Rows, $path)
+                Ok(evaluate(self.config(), &logits, targets, Output::Rows, $path)?.0)
             }
         }
     };
@@ -65,13 +65,45 @@ implement!(Composed<SmoothedCrossEntropy>, Path::Composed, 1 => 1, 2 => 1, 3 => 
 implement!(SmoothedBinaryCrossEntropy, Path::Best);
 implement!(Composed<SmoothedBinaryCrossEntropy>, Path::Composed);
 
+/// The loss's type does not depend on the rank of the logits, so one method is enough for all of them.
+macro_rules! implement_parts {
+    ($($criterion:ty, $path:expr;)*) => {$(
+        impl $criterion {
+            /// The loss and, from the same pass over the logits, its parts, which add up over micro-batches, devices and
+            /// ranks where means do not: sum, denominator, counted rows, correct predictions, and the plain negative
+            /// log-likelihood of the targets as they were given, in nats. The loss has the bits of [`SmoothedLoss::loss`].
+            ///
+            /// # Errors
+            ///
+            /// Those of [`SmoothedLoss::loss`], and [`Error::NoParts`] where the loss is composed of the framework's
+            /// operations: the parts are the kernel's, which works on burn's `flex`.
+            pub fn loss_and_parts<const D: usize, Y: BurnTargets>(
+                &self,
+                logits: Tensor<D>,
+                targets: Y,
+            ) -> Result<(Tensor<1>, LossParts), Error> {
+                let (loss, parts) = evaluate(self.config(), &logits, targets, Output::Reduced, $path)?;
+                Ok((loss, parts.ok_or(Error::NoParts)?))
+            }
+        }
+    )*};
+}
+
+implement_parts! {
+    SmoothedCrossEntropy, Path::Best;
+    Composed<SmoothedCrossEntropy>, Path::Composed;
+    SmoothedBinaryCrossEntropy, Path::Best;
+    Composed<SmoothedBinaryCrossEntropy>, Path::Composed;
+}
+
+/// The parts are the kernel's.
 fn evaluate<const D: usize, const R: usize, Y: BurnTargets>(
     config: &Config,
     logits: &Tensor<D>,
     targets: Y,
     output: Output,
     path: Path,
-) -> Result<Tensor<R>, Error> {
+) -> Result<(Tensor<R>, Option<LossParts>), Error> {
     check_float("logits", logits.dtype())?;
     let targets = targets.into_host(logits)?;
     if targets.are_f64() {
@@ -86,13 +118,13 @@ fn evaluate_checked<const D: usize, const R: usize, P: FlexElement>(
     logits: &Tensor<D>,
     output: Output,
     path: Path,
-) -> Result<Tensor<R>, Error> {
+) -> Result<(Tensor<R>, Option<LossParts>), Error> {
     if path == Path::Best
-        && let Some(result) = autograd::evaluate(problem, logits, output)?
+        && let Some((losses, parts)) = autograd::evaluate(problem, logits, output)?
     {
-        return Ok(result);
+        return Ok((losses, Some(parts)));
     }
-    composed::evaluate(problem, logits.clone(), output)
+    Ok((composed::evaluate(problem, logits.clone(), output)?, None))
 }
 
 /// The shared input check. Where core asks for rank 0, burn's users are told of the shape `[1]` that stands for it.

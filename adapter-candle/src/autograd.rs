@@ -1,7 +1,7 @@
 //! The hook into candle's autograd: an operation whose value and gradient are known before it is applied.
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, WithDType};
-use label_smoothing_core::{Element, LossFamily, Problem};
+use label_smoothing_core::{Element, LossFamily, LossParts, Problem};
 
 const NAME: &str = "smoothed loss";
 
@@ -11,6 +11,8 @@ pub(crate) struct Computed<W> {
     pub(crate) losses: Vec<W>,
     /// Their shape.
     pub(crate) shape: Vec<usize>,
+    /// What adds up over batches.
+    pub(crate) parts: LossParts,
     /// The gradient of their sum, in the order of the logits; none where nobody asked.
     pub(crate) gradient: Option<Vec<W>>,
 }

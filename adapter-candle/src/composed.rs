@@ -25,6 +25,7 @@ use crate::{Error, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy};
 ///
 /// Without this wrapper that path is taken for tensors on CUDA and Metal devices only; on the CPU the kernel is faster and
 /// more accurate. It is there to be compared with.
+/// The loss in parts (`loss_and_parts`) is the kernel's, and refused here.
 ///
 /// ```
 /// use label_smoothing_candle::candle_core::{Device, Tensor};

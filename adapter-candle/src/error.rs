@@ -14,13 +14,16 @@ pub enum Error {
     /// candle refused.
     #[error("candle: {0}")]
     Framework(#[from] candle_core::Error),
+    /// The parts of a loss that is composed of candle's operations.
+    #[error("the parts of the loss come from the kernel, on the CPU, but this loss is composed of candle's operations")]
+    NoParts,
 }
 
 impl LossError for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Loss(error) => error.kind(),
-            Self::Framework(_) => ErrorKind::Framework,
+            Self::Framework(_) | Self::NoParts => ErrorKind::Framework,
         }
     }
 }
@@ -38,6 +41,7 @@ impl From<Error> for candle_core::Error {
         match error {
             Error::Loss(error) => Self::wrap(error),
             Error::Framework(error) => error,
+            Error::NoParts => Self::wrap(error),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The trait for candle's tensors.
 
 use candle_core::{DType, Tensor, WithDType};
-use label_smoothing_core::{Array, Config, Element, Labels, Problem, SmoothedLoss, Targets, bf16, f16, kernel};
+use label_smoothing_core::{
+    Array, Config, Element, Labels, LossParts, Problem, SmoothedLoss, Targets, bf16, f16, kernel,
+};
 
 use crate::autograd::Computed;
 use crate::composed::{self, Composed};
@@ -29,17 +31,36 @@ enum Path {
 /// Both structs, and both of their paths, have the same implementation.
 macro_rules! implement {
     ($criterion:ty, $path:expr) => {
+        impl $criterion {
+            /// The loss and, from the same pass over the logits, its parts, which add up over micro-batches, devices and
+            /// ranks where means do not: sum, denominator, counted rows, correct predictions, and the plain negative
+            /// log-likelihood of the targets as they were given, in nats. The loss has the bits of [`SmoothedLoss::loss`].
+            ///
+            /// # Errors
+            ///
+            /// Those of [`SmoothedLoss::loss`], and [`Error::NoParts`] where the loss is composed of the framework's
+            /// operations: the parts are the kernel's, which works on the CPU.
+            pub fn loss_and_parts<Y: CandleTargets>(
+                &self,
+                logits: &Tensor,
+                targets: Y,
+            ) -> Result<(Tensor, LossParts), Error> {
+                let (loss, parts) = evaluate(self.config(), logits, targets, Output::Loss, $path)?;
+                Ok((loss, parts.ok_or(Error::NoParts)?))
+            }
+        }
+
         impl<'a, Y: CandleTargets> SmoothedLoss<&'a Tensor, Y> for $criterion {
             type Loss = Tensor;
             type RowLosses = Tensor;
             type Error = Error;
 
             fn loss(&self, logits: &'a Tensor, targets: Y) -> Result<Tensor, Error> {
-                evaluate(self.config(), logits, targets, Output::Loss, $path)
+                Ok(evaluate(self.config(), logits, targets, Output::Loss, $path)?.0)
             }
 
             fn row_losses(&self, logits: &'a Tensor, targets: Y) -> Result<Tensor, Error> {
-                evaluate(self.config(), logits, targets, Output::RowLosses, $path)
+                Ok(evaluate(self.config(), logits, targets, Output::RowLosses, $path)?.0)
             }
         }
     };
@@ -50,14 +71,14 @@ implement!(SmoothedBinaryCrossEntropy, Path::ByDevice);
 implement!(Composed<SmoothedCrossEntropy>, Path::Composed);
 implement!(Composed<SmoothedBinaryCrossEntropy>, Path::Composed);
 
-/// Reads the targets, whose probabilities have the element type that they come with.
+/// Reads the targets, whose probabilities have the element type that they come with. The parts are the kernel's.
 fn evaluate<Y: CandleTargets>(
     config: &Config,
     logits: &Tensor,
     targets: Y,
     output: Output,
     path: Path,
-) -> Result<Tensor, Error> {
+) -> Result<(Tensor, Option<LossParts>), Error> {
     if !matches!(logits.dtype(), DType::F32 | DType::F64 | DType::F16 | DType::BF16) {
         return Err(dtype("the logits", logits.dtype(), FLOATS));
     }
@@ -82,15 +103,26 @@ fn with_targets<P: Element>(
     targets: Targets<P>,
     output: Output,
     path: Path,
-) -> Result<Tensor, Error> {
+) -> Result<(Tensor, Option<LossParts>), Error> {
     let problem = Problem::new(config, logits.dims(), targets)?;
     match (path, logits.dtype()) {
-        (Path::Composed, _) => composed::evaluate(&problem, logits, output),
-        (Path::ByDevice, DType::F64) => compute::<f64, P>(&problem, logits, output)?.attach(&problem, logits),
-        (Path::ByDevice, DType::F16) => compute::<f16, P>(&problem, logits, output)?.attach(&problem, logits),
-        (Path::ByDevice, DType::BF16) => compute::<bf16, P>(&problem, logits, output)?.attach(&problem, logits),
-        (Path::ByDevice, _) => compute::<f32, P>(&problem, logits, output)?.attach(&problem, logits),
+        (Path::Composed, _) => Ok((composed::evaluate(&problem, logits, output)?, None)),
+        (Path::ByDevice, DType::F64) => by_kernel::<f64, P>(&problem, logits, output),
+        (Path::ByDevice, DType::F16) => by_kernel::<f16, P>(&problem, logits, output),
+        (Path::ByDevice, DType::BF16) => by_kernel::<bf16, P>(&problem, logits, output),
+        (Path::ByDevice, _) => by_kernel::<f32, P>(&problem, logits, output),
     }
+}
+
+fn by_kernel<T, P>(problem: &Problem<P>, logits: &Tensor, output: Output) -> Result<(Tensor, Option<LossParts>), Error>
+where
+    T: Element + WithDType,
+    T::Wide: WithDType,
+    P: Element,
+{
+    let computed = compute::<T, P>(problem, logits, output)?;
+    let parts = computed.parts;
+    Ok((computed.attach(problem, logits)?, Some(parts)))
 }
 
 /// The losses, and their gradient where candle tracks the logits, in one go over candle's memory.
@@ -109,17 +141,17 @@ where
                 None => kernel::loss(problem, z)?,
             };
             let losses = vec![<T::Wide as Element>::from_f64(loss.value)];
-            return Ok(Computed { losses, shape: Vec::new(), gradient });
+            return Ok(Computed { losses, shape: Vec::new(), parts: loss.parts, gradient });
         }
         let mut losses = vec![T::Wide::default(); problem.losses()];
-        match &mut gradient {
+        let parts = match &mut gradient {
             Some(gradient) => {
                 let upstream = vec![one; losses.len()];
                 kernel::row_losses_and_gradient(problem, z, &upstream, &mut losses, gradient)?
             }
             None => kernel::row_losses(problem, z, &mut losses)?,
         };
-        Ok(Computed { losses, shape: problem.losses_dims(), gradient })
+        Ok(Computed { losses, shape: problem.losses_dims(), parts, gradient })
     })
 }
 

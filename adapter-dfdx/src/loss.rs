@@ -1,7 +1,7 @@
 //! The trait for dfdx's tensors.
 
 use dfdx::prelude::{Cpu, CpuError, Dim, Dtype, Rank0, ReshapeTo, Shape, SplitTape, Tape, Tensor, TensorFromVec, Unit};
-use label_smoothing_core::{Config, Element, LossFamily, Problem, SmoothedLoss, kernel};
+use label_smoothing_core::{Config, Element, LossFamily, LossParts, Problem, SmoothedLoss, kernel};
 
 use crate::autograd::{Spread, put_tape};
 use crate::targets::{DfdxTargets, dims};
@@ -38,9 +38,35 @@ logits_shape!(4: A B C D => (usize, usize, usize));
 logits_shape!(5: A B C D F => (usize, usize, usize, usize));
 logits_shape!(6: A B C D F G => (usize, usize, usize, usize, usize));
 
+type Scalar<E, T> = Tensor<Rank0, E, Cpu, T>;
+
 /// Both structs have the same implementation; they differ in the shape of their row losses only.
 macro_rules! implement {
     ($criterion:ty, $row_shape:ty) => {
+        impl $criterion {
+            /// The loss and, from the same pass over the logits, its parts, which add up over micro-batches, devices and
+            /// ranks where means do not: sum, denominator, counted rows, correct predictions, and the plain negative
+            /// log-likelihood of the targets as they were given, in nats. The loss has the bits of [`SmoothedLoss::loss`].
+            ///
+            /// # Errors
+            ///
+            /// Those of [`SmoothedLoss::loss`].
+            pub fn loss_and_parts<S, E, T, Y>(
+                &self,
+                logits: Tensor<S, E, Cpu, T>,
+                targets: Y,
+            ) -> Result<(Tensor<Rank0, E, Cpu, T>, LossParts), Error>
+            where
+                S: LogitsShape,
+                E: Element + Dtype,
+                E::Wide: Dtype,
+                T: Tape<E, Cpu>,
+                Y: DfdxTargets,
+            {
+                loss(self.config(), logits, &targets)
+            }
+        }
+
         impl<S, E, T, Y> SmoothedLoss<Tensor<S, E, Cpu, T>, Y> for $criterion
         where
             S: LogitsShape,
@@ -54,7 +80,7 @@ macro_rules! implement {
             type Error = Error;
 
             fn loss(&self, logits: Tensor<S, E, Cpu, T>, targets: Y) -> Result<Self::Loss, Error> {
-                loss(self.config(), logits, &targets)
+                Ok(loss(self.config(), logits, &targets)?.0)
             }
 
             fn row_losses(&self, logits: Tensor<S, E, Cpu, T>, targets: Y) -> Result<Self::RowLosses, Error> {
@@ -71,7 +97,7 @@ fn loss<S, E, T, Y>(
     config: &Config,
     logits: Tensor<S, E, Cpu, T>,
     targets: &Y,
-) -> Result<Tensor<Rank0, E, Cpu, T>, Error>
+) -> Result<(Scalar<E, T>, LossParts), Error>
 where
     S: Shape,
     E: Element + Dtype,
@@ -89,7 +115,7 @@ where
         kernel::loss(&problem, &values)?
     };
     let output = logits.device().try_tensor_from_vec(vec![<E as Element>::from_f64(loss.value)], ())?;
-    Ok(put_tape(output, tape, &logits, values, Spread::of_reduced(&problem)))
+    Ok((put_tape(output, tape, &logits, values, Spread::of_reduced(&problem)), loss.parts))
 }
 
 fn row_losses<S, R, E, T, Y>(

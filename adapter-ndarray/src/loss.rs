@@ -1,6 +1,6 @@
 //! The traits for ndarray's views.
 
-use label_smoothing_core::{Config, Element, LossGradient, Problem, SmoothedLoss, kernel};
+use label_smoothing_core::{Config, Element, LossGradient, LossParts, Problem, SmoothedLoss, kernel};
 use ndarray::{Array, ArrayView, ArrayViewMut, Dimension, RemoveAxis};
 
 use crate::targets::{NdarrayTargets, values};
@@ -9,6 +9,51 @@ use crate::{Error, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy};
 /// Both structs have the same implementations; they differ in the shape of their row losses only.
 macro_rules! implement {
     ($criterion:ty, $row_dimension:ty) => {
+        impl $criterion {
+            /// The loss and, from the same pass over the logits, its parts, which add up over micro-batches, devices and
+            /// ranks where means do not: sum, denominator, counted rows, correct predictions, and the plain negative
+            /// log-likelihood of the targets as they were given, in nats. The loss has the bits of [`SmoothedLoss::loss`].
+            ///
+            /// # Errors
+            ///
+            /// Those of [`SmoothedLoss::loss`].
+            pub fn loss_and_parts<'a, T, D, Y>(
+                &self,
+                logits: ArrayView<'a, T, D>,
+                targets: Y,
+            ) -> Result<(T::Wide, LossParts), Error>
+            where
+                T: Element,
+                D: Dimension + RemoveAxis,
+                Y: NdarrayTargets<'a>,
+            {
+                let problem = problem(self.config(), logits.shape(), targets)?;
+                let loss = kernel::loss(&problem, &values(&logits))?;
+                Ok((T::Wide::from_f64(loss.value), loss.parts))
+            }
+
+            /// The loss, its parts, and `upstream * d loss / d logits`, all from one pass over the logits.
+            ///
+            /// # Errors
+            ///
+            /// Those of [`SmoothedLoss::loss`].
+            pub fn loss_parts_and_gradient<'a, T, D, Y>(
+                &self,
+                logits: ArrayView<'a, T, D>,
+                targets: Y,
+                upstream: T::Wide,
+            ) -> Result<(T::Wide, LossParts, Array<T, D>), Error>
+            where
+                T: Element,
+                D: Dimension + RemoveAxis,
+                Y: NdarrayTargets<'a>,
+            {
+                let mut gradient = Array::default(logits.raw_dim());
+                let loss = gradient_into(self.config(), &logits, targets, upstream, gradient.view_mut())?;
+                Ok((T::Wide::from_f64(loss.value), loss.parts, gradient))
+            }
+        }
+
         impl<'a, T, D, Y> SmoothedLoss<ArrayView<'a, T, D>, Y> for $criterion
         where
             T: Element,
@@ -20,8 +65,7 @@ macro_rules! implement {
             type Error = Error;
 
             fn loss(&self, logits: ArrayView<'a, T, D>, targets: Y) -> Result<T::Wide, Error> {
-                let problem = problem(self.config(), logits.shape(), targets)?;
-                Ok(T::Wide::from_f64(kernel::loss(&problem, &values(&logits))?.value))
+                Ok(self.loss_and_parts(logits, targets)?.0)
             }
 
             fn row_losses(&self, logits: ArrayView<'a, T, D>, targets: Y) -> Result<Self::RowLosses, Error> {
@@ -50,8 +94,7 @@ macro_rules! implement {
                 targets: Y,
                 upstream: T::Wide,
             ) -> Result<(T::Wide, Array<T, D>), Error> {
-                let mut gradient = Array::default(logits.raw_dim());
-                let loss = self.loss_and_gradient_into(logits, targets, upstream, gradient.view_mut())?;
+                let (loss, _, gradient) = self.loss_parts_and_gradient(logits, targets, upstream)?;
                 Ok((loss, gradient))
             }
 
@@ -62,12 +105,7 @@ macro_rules! implement {
                 upstream: T::Wide,
                 gradient: ArrayViewMut<'_, T, D>,
             ) -> Result<T::Wide, Error> {
-                let problem = problem(self.config(), logits.shape(), targets)?;
-                check_gradient(logits.shape(), gradient.shape())?;
-                let logits = values(&logits);
-                let loss =
-                    write(gradient, |gradient| kernel::loss_and_gradient(&problem, &logits, upstream, gradient))?;
-                Ok(T::Wide::from_f64(loss.value))
+                Ok(T::Wide::from_f64(gradient_into(self.config(), &logits, targets, upstream, gradient)?.value))
             }
 
             fn loss_and_gradient_in_place(
@@ -107,6 +145,24 @@ fn problem<'p, 'a: 'p, Y: NdarrayTargets<'a>>(
     targets: Y,
 ) -> Result<Problem<'p, Y::Probability>, Error> {
     Problem::new(config, logits_shape, targets.into_targets())
+}
+
+fn gradient_into<'a, T, D, Y>(
+    config: &Config,
+    logits: &ArrayView<'a, T, D>,
+    targets: Y,
+    upstream: T::Wide,
+    gradient: ArrayViewMut<'_, T, D>,
+) -> Result<kernel::Loss, Error>
+where
+    T: Element,
+    D: Dimension,
+    Y: NdarrayTargets<'a>,
+{
+    let problem = problem(config, logits.shape(), targets)?;
+    check_gradient(logits.shape(), gradient.shape())?;
+    let logits = values(logits);
+    write(gradient, |gradient| kernel::loss_and_gradient(&problem, &logits, upstream, gradient))
 }
 
 fn check_gradient(logits: &[usize], gradient: &[usize]) -> Result<(), Error> {

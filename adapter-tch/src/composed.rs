@@ -27,6 +27,7 @@ use crate::{Error, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy};
 ///
 /// Without this wrapper that path is taken for logits that are not on the CPU only; there the kernel is faster and more
 /// accurate. Ask for it where the gradient is to be differentiated again: every operation in it is libtorch's.
+/// The loss in parts (`loss_and_parts`) is the kernel's, and refused here.
 ///
 /// ```
 /// use label_smoothing_tch::{SmoothedCrossEntropy, SmoothedLoss};

@@ -13,6 +13,11 @@ pub enum Error {
     /// Libtorch refused or failed.
     #[error(transparent)]
     Framework(#[from] TchError),
+    /// The parts of a loss that is composed of libtorch's operations.
+    #[error(
+        "the parts of the loss come from the kernel, on the CPU, but this loss is composed of libtorch's operations"
+    )]
+    NoParts,
     /// Tensors on different devices, which libtorch does not compute with.
     #[error("{name} are on {found:?}, but the logits are on {expected:?}")]
     Device {
@@ -29,7 +34,7 @@ impl LossError for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Loss(error) => error.kind(),
-            Self::Framework(_) | Self::Device { .. } => ErrorKind::Framework,
+            Self::Framework(_) | Self::NoParts | Self::Device { .. } => ErrorKind::Framework,
         }
     }
 }

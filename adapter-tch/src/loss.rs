@@ -1,6 +1,6 @@
 //! The trait for tch's tensors.
 
-use label_smoothing_core::{Config, Element, LossFamily, Problem, SmoothedLoss, bf16, f16, kernel};
+use label_smoothing_core::{Config, Element, LossFamily, LossParts, Problem, SmoothedLoss, bf16, f16, kernel};
 use tch::{Device, Kind, Tensor};
 
 use crate::composed::{self, Composed};
@@ -30,17 +30,36 @@ enum Path {
 /// Both structs, and both of their paths, have the same implementation.
 macro_rules! implement {
     ($criterion:ty, $path:expr) => {
+        impl $criterion {
+            /// The loss and, from the same pass over the logits, its parts, which add up over micro-batches, devices and
+            /// ranks where means do not: sum, denominator, counted rows, correct predictions, and the plain negative
+            /// log-likelihood of the targets as they were given, in nats. The loss has the bits of [`SmoothedLoss::loss`].
+            ///
+            /// # Errors
+            ///
+            /// Those of [`SmoothedLoss::loss`], and [`Error::NoParts`] where the loss is composed of the framework's
+            /// operations: the parts are the kernel's, which works on the CPU.
+            pub fn loss_and_parts<'a, Y: TchTargets<'a>>(
+                &self,
+                logits: &Tensor,
+                targets: Y,
+            ) -> Result<(Tensor, LossParts), Error> {
+                let (loss, parts) = evaluate(self.config(), logits, targets, Output::Loss, $path)?;
+                Ok((loss, parts.ok_or(Error::NoParts)?))
+            }
+        }
+
         impl<'l, 'a, Y: TchTargets<'a>> SmoothedLoss<&'l Tensor, Y> for $criterion {
             type Loss = Tensor;
             type RowLosses = Tensor;
             type Error = Error;
 
             fn loss(&self, logits: &'l Tensor, targets: Y) -> Result<Tensor, Error> {
-                evaluate(self.config(), logits, targets, Output::Loss, $path)
+                Ok(evaluate(self.config(), logits, targets, Output::Loss, $path)?.0)
             }
 
             fn row_losses(&self, logits: &'l Tensor, targets: Y) -> Result<Tensor, Error> {
-                evaluate(self.config(), logits, targets, Output::RowLosses, $path)
+                Ok(evaluate(self.config(), logits, targets, Output::RowLosses, $path)?.0)
             }
         }
     };
@@ -51,13 +70,14 @@ implement!(SmoothedBinaryCrossEntropy, Path::ByDevice);
 implement!(Composed<SmoothedCrossEntropy>, Path::Composed);
 implement!(Composed<SmoothedBinaryCrossEntropy>, Path::Composed);
 
+/// The parts are the kernel's.
 fn evaluate<'a, Y: TchTargets<'a>>(
     config: &Config,
     logits: &Tensor,
     targets: Y,
     output: Output,
     path: Path,
-) -> Result<Tensor, Error> {
+) -> Result<(Tensor, Option<LossParts>), Error> {
     let kind = check_logits(logits)?;
     let path = if logits.device() == Device::Cpu { path } else { Path::Composed };
     let shape = dims(logits);
@@ -73,9 +93,9 @@ fn with_problem<P: Element>(
     kind: Kind,
     output: Output,
     path: Path,
-) -> Result<Tensor, Error> {
+) -> Result<(Tensor, Option<LossParts>), Error> {
     match (path, kind) {
-        (Path::Composed, _) => composed::evaluate(problem, logits, output),
+        (Path::Composed, _) => Ok((composed::evaluate(problem, logits, output)?, None)),
         (Path::ByDevice, Kind::Double) => by_kernel::<f64, P>(problem, logits, output),
         (Path::ByDevice, Kind::Half) => by_kernel::<f16, P>(problem, logits, output),
         (Path::ByDevice, Kind::BFloat16) => by_kernel::<bf16, P>(problem, logits, output),
@@ -84,53 +104,54 @@ fn with_problem<P: Element>(
 }
 
 /// The kernel over libtorch's memory: strided logits are copied once, on their graph, contiguous ones not at all.
-fn by_kernel<T, P>(problem: &Problem<P>, logits: &Tensor, output: Output) -> Result<Tensor, Error>
+fn by_kernel<T, P>(problem: &Problem<P>, logits: &Tensor, output: Output) -> Result<(Tensor, Option<LossParts>), Error>
 where
     T: Element<Wide: Stored> + Stored,
     P: Element,
 {
     let logits = logits.f_resolve_neg()?.f_contiguous()?;
     let values = slice::<T>("the logits", &logits)?;
-    match output {
-        Output::Loss => loss(problem, &logits, values),
-        Output::RowLosses => row_losses(problem, &logits, values),
-    }
+    let (losses, parts) = match output {
+        Output::Loss => loss(problem, &logits, values)?,
+        Output::RowLosses => row_losses(problem, &logits, values)?,
+    };
+    Ok((losses, Some(parts)))
 }
 
-fn loss<T, P>(problem: &Problem<P>, logits: &Tensor, values: &[T]) -> Result<Tensor, Error>
+fn loss<T, P>(problem: &Problem<P>, logits: &Tensor, values: &[T]) -> Result<(Tensor, LossParts), Error>
 where
     T: Element<Wide: Stored>,
     P: Element,
 {
     let rounded = |loss: kernel::Loss| T::Wide::from_f64(loss.value).to_f64();
     if !autograd::is_tracked(logits)? {
-        let loss = rounded(kernel::loss(problem, values)?);
-        return Ok(Tensor::f_scalar_tensor(loss, (T::Wide::KIND, Device::Cpu))?);
+        let loss = kernel::loss(problem, values)?;
+        return Ok((Tensor::f_scalar_tensor(rounded(loss), (T::Wide::KIND, Device::Cpu))?, loss.parts));
     }
     let mut gradient = Fresh::<T::Wide>::new(problem.shape().dims())?;
     let one = T::Wide::from_f64(1.0);
-    let loss = rounded(kernel::loss_and_gradient(problem, values, one, gradient.values())?);
-    autograd::attach_loss(logits, &gradient.into_tensor(), loss)
+    let loss = kernel::loss_and_gradient(problem, values, one, gradient.values())?;
+    Ok((autograd::attach_loss(logits, &gradient.into_tensor(), rounded(loss))?, loss.parts))
 }
 
-fn row_losses<T, P>(problem: &Problem<P>, logits: &Tensor, values: &[T]) -> Result<Tensor, Error>
+fn row_losses<T, P>(problem: &Problem<P>, logits: &Tensor, values: &[T]) -> Result<(Tensor, LossParts), Error>
 where
     T: Element<Wide: Stored>,
     P: Element,
 {
     let mut losses = Fresh::<T::Wide>::new(&problem.losses_dims())?;
     if !autograd::is_tracked(logits)? {
-        kernel::row_losses(problem, values, losses.values())?;
-        return Ok(losses.into_tensor());
+        let parts = kernel::row_losses(problem, values, losses.values())?;
+        return Ok((losses.into_tensor(), parts));
     }
     let mut gradient = Fresh::<T::Wide>::new(problem.shape().dims())?;
     let ones = vec![T::Wide::from_f64(1.0); problem.losses()];
-    kernel::row_losses_and_gradient(problem, values, &ones, losses.values(), gradient.values())?;
+    let parts = kernel::row_losses_and_gradient(problem, values, &ones, losses.values(), gradient.values())?;
     let axis = match problem.config().loss() {
         LossFamily::CrossEntropy => Some(problem.shape().axis()),
         LossFamily::BinaryCrossEntropy => None,
     };
-    autograd::attach_row_losses(logits, &gradient.into_tensor(), &losses.into_tensor(), axis)
+    Ok((autograd::attach_row_losses(logits, &gradient.into_tensor(), &losses.into_tensor(), axis)?, parts))
 }
 
 #[cfg(test)]
