@@ -105,7 +105,7 @@ macro_rules! computed {
 
 macro_rules! half {
     ($type:ty, $name:literal, $unit:expr, $widen:path, $narrow:path) => {
-        element!($type, $name, $unit, <$type>::to_f64, <$type>::from_f64, {
+        element!($type, $name, $unit, <$type>::to_f64, |x: f64| Self::narrow(halves::to_odd(x)), {
             type Wide = f32;
 
             #[inline(always)]

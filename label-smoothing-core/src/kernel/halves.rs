@@ -41,9 +41,21 @@ pub(crate) fn narrow_f16(value: f32) -> u16 {
     sign | if magnitude > 0x7f80_0000 { nan } else { finite }
 }
 
+/// `x` in `f32`, an inexact one rounded to the neighbour whose last bit is 1: rounded once more, to a half type, it is what
+/// `x` itself is rounded to. The crate `half` rounds to `f32` and then to `f16` where the processor helps, and that is wrong
+/// where the first rounding makes a tie.
+pub(crate) fn to_odd(x: f64) -> f32 {
+    let nearest = x as f32;
+    if x.is_nan() || f64::from(nearest) == x {
+        return nearest;
+    }
+    let is_beyond = f64::from(nearest).abs() > x.abs();
+    f32::from_bits((nearest.to_bits() - u32::from(is_beyond)) | 1)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{narrow_bf16, narrow_f16, widen_bf16, widen_f16};
+    use super::{narrow_bf16, narrow_f16, to_odd, widen_bf16, widen_f16};
     use half::{bf16, f16};
 
     #[test]
@@ -70,5 +82,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Between every two neighbouring halves: their middle, which goes to the even one, and the `f64` next to it on either
+    /// side, which the nearest `f32` does not tell from it.
+    #[test]
+    fn an_f64_is_rounded_to_a_half_once() {
+        fn check(name: &str, widen: impl Fn(u16) -> f32, narrow: impl Fn(f32) -> u16, infinity: u16) {
+            for low in 0..infinity - 1 {
+                let (a, b) = (f64::from(widen(low)), f64::from(widen(low + 1)));
+                let (middle, even) = (f64::midpoint(a, b), low + (low & 1));
+                for (x, expected) in [(middle, even), (middle.next_down(), low), (middle.next_up(), low + 1), (a, low)]
+                {
+                    assert_eq!(narrow(to_odd(x)), expected, "{name} of {x:e}");
+                    assert_eq!(narrow(to_odd(-x)), expected | 0x8000, "{name} of -{x:e}");
+                }
+            }
+            assert_eq!(narrow(to_odd(f64::MAX)), infinity, "{name}");
+            assert_eq!(narrow(to_odd(f64::from_bits(1))), 0, "{name}");
+            assert!(to_odd(f64::NAN).is_nan());
+        }
+        check("f16", widen_f16, narrow_f16, 0x7c00);
+        check("bf16", widen_bf16, narrow_bf16, 0x7f80);
     }
 }
