@@ -4,7 +4,7 @@ use crate::config::{ClassWeighting, Config, Denominator, EmptyMean, LossFamily, 
 use crate::element::Element;
 use crate::error::Error;
 use crate::shape::Shape;
-use crate::sum::{CarriedSum, Tree};
+use crate::sum::{CarriedSum, carried};
 use crate::targets::{Array, Labels, Targets};
 
 /// A configuration, the shape of the logits and their targets, seen to fit together.
@@ -236,8 +236,7 @@ impl<'a, P: Element> Problem<'a, P> {
             LossFamily::CrossEntropy => (f64::MAX, "finite and not negative"),
             LossFamily::BinaryCrossEntropy => (1.0, "between 0 and 1"),
         };
-        let values = probabilities[self.shape.row_start(row)..].iter().step_by(self.shape.inner());
-        for (class, value) in values.take(self.shape.classes()).enumerate() {
+        for (class, value) in self.shape.row_of(probabilities, row).enumerate() {
             let value = value.to_f64();
             if !(0.0..=largest).contains(&value) {
                 return Err(Error::Probability { row, class, value, range });
@@ -252,12 +251,8 @@ impl<'a, P: Element> Problem<'a, P> {
                 CarriedSum::from(self.counted() as f64)
             }
             Denominator::Weights => {
-                let mut tree = Tree::new();
-                for row in 0..self.shape.rows() {
-                    let weight = if self.is_counted(row) { self.row_denominator(row) } else { 0.0 };
-                    tree.push(row, 0, CarriedSum::from(weight));
-                }
-                tree.total().unwrap_or_default()
+                let weight = |row| if self.is_counted(row) { self.row_denominator(row) } else { 0.0 };
+                carried(self.shape.rows(), &weight)
             }
             Denominator::Counted => CarriedSum::from(self.counted() as f64),
             Denominator::All => CarriedSum::from(self.losses() as f64),
@@ -279,7 +274,7 @@ impl<'a, P: Element> Problem<'a, P> {
                 lambda * weight(first.values()[row]) + (1.0 - lambda) * weight(second.values()[row])
             }
             (Labels::Probabilities(probabilities), _) => {
-                let values = probabilities.values()[self.shape.row_start(row)..].iter().step_by(self.shape.inner());
+                let values = self.shape.row_of(probabilities.values(), row);
                 weights.iter().zip(values).map(|(weight, value)| weight * value.to_f64()).sum()
             }
         };

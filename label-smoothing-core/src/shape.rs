@@ -111,6 +111,11 @@ impl Shape {
         self.row_start(row) + class * self.inner
     }
 
+    /// The values of one row, of one value per logit.
+    pub(crate) fn row_of<'a, T>(&self, values: &'a [T], row: usize) -> impl Iterator<Item = &'a T> + use<'a, T> {
+        values[self.row_start(row)..].iter().step_by(self.inner).take(self.classes)
+    }
+
     /// Refuses a buffer that does not hold one value per logit.
     ///
     /// # Errors

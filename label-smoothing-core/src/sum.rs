@@ -101,13 +101,18 @@ fn is_left<T>(node: &mut Node<T>) -> bool {
     node.start >> node.level & 1 == 0
 }
 
-/// Sums `value(0) + ... + value(len - 1)` in the tree's order.
+/// Sums `value(0) + ... + value(len - 1)` in the tree's order, rounded once.
 pub(crate) fn pairwise(len: usize, value: &impl Fn(usize) -> f64) -> f64 {
+    carried(len, value).value()
+}
+
+/// Sums `value(0) + ... + value(len - 1)` in the tree's order.
+pub(crate) fn carried(len: usize, value: &impl Fn(usize) -> f64) -> CarriedSum {
     let mut tree = Tree::new();
     for index in 0..len {
         tree.push(index, 0, CarriedSum::from(value(index)));
     }
-    tree.total().unwrap_or_default().value()
+    tree.total().unwrap_or_default()
 }
 
 #[cfg(test)]

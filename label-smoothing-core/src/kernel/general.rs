@@ -119,8 +119,7 @@ fn sums_at<S: Simd>(simd: S, a: &[f64], q: &[f64], t: &[f64], maximum: usize) ->
             lanes[3] += q;
             lanes[4] += q.times_selected(t);
         }
-        let [a, b, c, d, e] = lanes;
-        let joined = [join(a), join(b), join(c), join(d), join(e)];
+        let joined = lanes.map(|lanes| join(lanes.as_slice()));
         if columns <= NODE {
             return joined; // One node needs no tree, and no memory for one.
         }
@@ -147,7 +146,7 @@ fn node(values: &[f64]) -> f64 {
     for values in values.chunks(WIDTH) {
         x.iter_mut().zip(values).for_each(|(x, value)| *x += value);
     }
-    ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]))
+    join(&x)
 }
 
 /// `-sum q log q`, where a term of 0 is 0.
@@ -221,8 +220,7 @@ impl<P: Element> Rows for Problem<'_, P> {
                 q[second.values()[row] as usize] += 1.0 - lambda;
             }
             Labels::Probabilities(probabilities) => {
-                let from = self.shape().row_start(row);
-                let values = probabilities.values()[from..].iter().step_by(self.shape().inner());
+                let values = self.shape().row_of(probabilities.values(), row);
                 q.iter_mut().zip(values).for_each(|(q, value)| *q = value.to_f64());
             }
         }

@@ -115,7 +115,6 @@ impl Float for f64 {
 
 /// Joins the eight sums that [`Float::fold`] leaves: the last three levels of the tree.
 #[inline(always)]
-pub(super) fn join<S: Simd>(folded: f64x8<S>) -> f64 {
-    let x = folded.as_slice();
+pub(super) fn join(x: &[f64]) -> f64 {
     ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]))
 }

@@ -172,7 +172,7 @@ pub(super) fn log_1p<S: Simd>(simd: S, x: f64x8<S>) -> f64x8<S> {
 
 /// `log(x)` for normal `x > 0`, by the method of [`log_1p`].
 #[inline(always)]
-pub(super) fn log<S: Simd>(simd: S, x: f64x8<S>) -> f64x8<S> {
+fn log<S: Simd>(simd: S, x: f64x8<S>) -> f64x8<S> {
     let (k, fraction) = split_exponent(simd, x);
     log_of_parts(simd, k, fraction - f64x8::splat(simd, 1.0), f64x8::splat(simd, 0.0))
 }

@@ -106,11 +106,6 @@ impl CommonSpread<'_> {
     }
 }
 
-/// The natural logarithm of one number, by the kernel's own arithmetic.
-pub(super) fn log(x: f64) -> f64 {
-    dispatch!(Level::baseline(), simd => math::log(simd, f64x8::splat(simd, x)).as_slice()[0])
-}
-
 /// Whether every row of the problem is a [`SpreadRow`].
 fn is_spread<P: Element>(problem: &Problem<P>) -> bool {
     let config = problem.config();
@@ -171,7 +166,8 @@ fn spread<P: Element>(problem: &Problem<P>, classes: [usize; 2], given: [f64; 2]
 
 /// The entropy of a row whose coefficients are not weighted yet.
 fn entropy(row: &Spread<f64>, sharers: Sharers, classes: [usize; 2]) -> f64 {
-    let term = |q: f64| if q == 0.0 { 0.0 } else { -q * log(q) };
+    let term =
+        |q: f64| dispatch!(Level::baseline(), simd => math::entropy_terms(simd, f64x8::splat(simd, q)).as_slice()[0]);
     let [first, second] = row.at_targets(sharers);
     let special = if classes[0] == classes[1] { 1 } else { 2 };
     let at_second = if special == 2 { term(second) } else { 0.0 };

@@ -227,8 +227,8 @@ fn exponentials<S: Simd, T: Element>(
             let inside = is_special.then_some(Inside { column, columns, excluded });
             chunk::<S, T>(simd, z, max, inside, &mut lanes, kept);
         }
-        others += join(T::Wide::fold(simd, &lanes.0));
-        shifted += join(T::Wide::fold(simd, &lanes.1));
+        others += join(T::Wide::fold(simd, &lanes.0).as_slice());
+        shifted += join(T::Wide::fold(simd, &lanes.1).as_slice());
     }
     (others, shifted)
 }

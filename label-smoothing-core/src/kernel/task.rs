@@ -76,31 +76,26 @@ impl<T: Element> Task<'_, T> {
         match (self.common.family, self.common.plan) {
             (LossFamily::BinaryCrossEntropy, _) => self.binary_rows(),
             (LossFamily::CrossEntropy, Some(plan)) if in_groups => self.groups(plan),
-            (LossFamily::CrossEntropy, Some(plan)) => {
-                let mut scratch = Scratch::new(&self);
-                let mut maximum = None;
-                for row in 0..self.rows {
-                    maximum = match plan.row(self.common.rows, self.first_row + row) {
-                        Some(target) => self.spread_row(row, plan, &target, maximum, &mut scratch),
-                        None => {
-                            self.skip(row);
-                            None
-                        }
-                    };
-                }
-            }
-            (LossFamily::CrossEntropy, None) => {
-                let mut scratch = Scratch::new(&self);
-                for row in 0..self.rows {
-                    if self.common.rows.is_counted(self.first_row + row) {
-                        self.general_row(row, &mut scratch);
-                    } else {
-                        self.skip(row);
-                    }
-                }
-            }
+            (LossFamily::CrossEntropy, plan) => self.single_rows(plan),
         }
         self.sums
+    }
+
+    /// Every row by itself.
+    fn single_rows(&mut self, plan: Option<&SpreadPlan>) {
+        let mut scratch = Scratch::new(self);
+        let mut maximum = None;
+        for row in 0..self.rows {
+            let global = self.first_row + row;
+            maximum = match plan {
+                Some(plan) => match plan.row(self.common.rows, global) {
+                    Some(target) => self.spread_row(row, plan, &target, maximum, &mut scratch),
+                    None => self.skip(row),
+                },
+                None if self.common.rows.is_counted(global) => self.general_row(row, maximum, &mut scratch),
+                None => self.skip(row),
+            };
+        }
     }
 
     /// The element of a row's first class in this task's memory.
@@ -123,19 +118,9 @@ impl<T: Element> Task<'_, T> {
         maximum: Option<Maximum<T::Wide>>,
         scratch: &mut Scratch<T>,
     ) -> Option<Maximum<T::Wide>> {
-        let (level, classes) = (self.common.level, plan.sharers.classes);
         let z = logits_of(self, row, &mut scratch.logits);
-        let sums = if let Some(stats) = self.stats.known(row) {
-            row::again(level, &z[..classes], stats, &mut scratch.exps)
-        } else {
-            let maximum = maximum.unwrap_or_else(|| row::maximum(level, &z[..classes]));
-            let next = z.get(classes..2 * classes).unwrap_or(&[]);
-            let asked = Row { z, classes, maximum, hole: plan.hole(target), next };
-            row::sums(level, asked, &mut scratch.exps)
-        };
-        let Some(sums) = sums else {
-            self.undefined(row);
-            return None;
+        let Some(sums) = self.sums_of(row, z, plan.hole(target), maximum, &mut scratch.exps) else {
+            return self.undefined(row);
         };
         let max = sums.max.to_f64();
         let t = target.classes.map(|class| z[class].widen().to_f64() - max);
@@ -170,17 +155,16 @@ impl<T: Element> Task<'_, T> {
         sums.next
     }
 
-    /// A row of any other coefficients.
-    fn general_row(&mut self, row: usize, scratch: &mut Scratch<T>) {
+    /// A row of any other coefficients, likewise.
+    fn general_row(
+        &mut self,
+        row: usize,
+        maximum: Option<Maximum<T::Wide>>,
+        scratch: &mut Scratch<T>,
+    ) -> Option<Maximum<T::Wide>> {
         let (classes, level) = (self.common.shape.classes(), self.common.level);
         let z = logits_of(self, row, &mut scratch.logits);
-        let sums = if let Some(stats) = self.stats.known(row) {
-            row::again(level, &z[..classes], stats, &mut scratch.exps)
-        } else {
-            let maximum = row::maximum(level, &z[..classes]);
-            row::sums(level, Row { z, classes, maximum, hole: NO_COLUMN, next: &[] }, &mut scratch.exps)
-        };
-        let Some(sums) = sums else {
+        let Some(sums) = self.sums_of(row, z, NO_COLUMN, maximum, &mut scratch.exps) else {
             return self.undefined(row);
         };
         let max = sums.max.to_f64();
@@ -192,7 +176,7 @@ impl<T: Element> Task<'_, T> {
         let (loss, nll) = closed_form::losses(&a, &of_row);
         self.keep(row, loss, nll, sums.column == likeliest);
         if !self.memory.wants_gradient() {
-            return;
+            return sums.next;
         }
         let gradient = RowGradient::new(&a, &of_row, self.common.factor);
         for (rounded, a) in scratch.coefficients.iter_mut().zip(&scratch.general.coefficients) {
@@ -202,6 +186,25 @@ impl<T: Element> Task<'_, T> {
         let special = [none, none, (sums.column, gradient.at_maximum)];
         let coefficients = Coefficients::PerClass(&scratch.coefficients);
         self.write(row, gradient.probability, coefficients, special, &scratch.exps, &mut scratch.gradient);
+        sums.next
+    }
+
+    /// What a row's logits add up to, `z` being these and what follows them; none if it has no softmax.
+    fn sums_of(
+        &self,
+        row: usize,
+        z: &[T],
+        hole: usize,
+        maximum: Option<Maximum<T::Wide>>,
+        exps: &mut [T::Wide],
+    ) -> Option<row::Sums<T::Wide>> {
+        let (level, classes) = (self.common.level, self.common.shape.classes());
+        if let Some(stats) = self.stats.known(row) {
+            return row::again(level, &z[..classes], stats, exps);
+        }
+        let maximum = maximum.unwrap_or_else(|| row::maximum(level, &z[..classes]));
+        let next = z.get(classes..2 * classes).unwrap_or(&[]);
+        row::sums(level, Row { z, classes, maximum, hole, next }, exps)
     }
 
     /// Keeps what a row of the softmax family gives.
@@ -212,17 +215,19 @@ impl<T: Element> Task<'_, T> {
         }
     }
 
-    /// A row that is not counted: its loss and gradient are 0.
-    fn skip(&mut self, row: usize) {
+    /// A row that is not counted: its loss and gradient are 0. It does not look ahead.
+    fn skip(&mut self, row: usize) -> Option<Maximum<T::Wide>> {
         self.push(row, Sums::default());
         self.fill(row, 0.0);
+        None
     }
 
-    /// A row without a softmax: its loss and gradient are NaN.
-    fn undefined(&mut self, row: usize) {
+    /// A row without a softmax: its loss and gradient are NaN. It does not look ahead either.
+    fn undefined(&mut self, row: usize) -> Option<Maximum<T::Wide>> {
         self.push(row, Sums { loss: f64::NAN.into(), nll: f64::NAN.into(), correct: 0 });
         self.stats.keep(row, RowStats { max: T::Wide::from_f64(f64::NAN), ..RowStats::default() });
         self.fill(row, f64::NAN);
+        None
     }
 
     /// Gives a row the same loss and gradient everywhere.
