@@ -291,22 +291,16 @@ pub(super) fn gradient<G: Element>(level: Level, exps: &[G::Wide], factors: Fact
 #[inline(always)]
 fn gradient_at<S: Simd, G: Element>(simd: S, exps: &[G::Wide], factors: Factors<'_, G::Wide>, out: &mut [G]) {
     let width = G::Wide::WIDTH;
-    let splat = |value| <G::Wide as Float>::Vector::splat(simd, value);
-    let (probability, upstream) = (splat(factors.probability), splat(factors.upstream));
     let mut place = 0;
     let mut vectors = out.chunks_exact_mut(width);
     for out in &mut vectors {
-        let coefficient = factors.coefficients.vector(simd, place);
-        let e = <G::Wide as Float>::Vector::from_slice(simd, &exps[place..place + width]);
-        G::store(G::Wide::fused(simd, e, probability, -coefficient) * upstream, out);
+        G::store(factors.vector(simd, exps, place), out);
         place += width;
     }
     let rest = vectors.into_remainder();
     if !rest.is_empty() {
-        let coefficient = factors.coefficients.vector(simd, place);
-        let e = <G::Wide as Float>::Vector::from_slice(simd, &exps[place..place + width]);
         let mut padded = [G::default(); MAX_WIDTH];
-        G::store(G::Wide::fused(simd, e, probability, -coefficient) * upstream, &mut padded[..width]);
+        G::store(factors.vector(simd, exps, place), &mut padded[..width]);
         rest.copy_from_slice(&padded[..rest.len()]);
     }
 }
@@ -320,6 +314,17 @@ pub(super) struct Factors<'a, W> {
     pub(super) coefficients: Coefficients<'a, W>,
     /// The upstream gradient.
     pub(super) upstream: W,
+}
+
+impl<W: Float> Factors<'_, W> {
+    /// The gradients of the vector of classes that starts at `place`.
+    #[inline(always)]
+    fn vector<S: Simd>(&self, simd: S, exps: &[W], place: usize) -> W::Vector<S> {
+        let e = W::Vector::from_slice(simd, &exps[place..place + W::WIDTH]);
+        let coefficient = self.coefficients.vector(simd, place);
+        W::fused(simd, e, W::Vector::splat(simd, self.probability), -coefficient)
+            * W::Vector::splat(simd, self.upstream)
+    }
 }
 
 /// The coefficients of a row, in the type that it is computed in.
