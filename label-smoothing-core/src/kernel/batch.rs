@@ -67,6 +67,11 @@ pub(super) fn run_at<T: Element, P: Element>(level: Level, problem: &Problem<P>,
     LossParts::new(problem, sums.total().unwrap_or_default())
 }
 
+/// How many rows of so many logits are worth a thread. A power of two, so that tasks are nodes of the tree of rows.
+pub(super) fn rows_of_task(logits_per_row: usize) -> usize {
+    TASK_LOGITS.div_ceil(logits_per_row.max(1)).next_power_of_two()
+}
+
 /// Cuts a batch along the axes before the class axis, where its memory comes apart in slices.
 fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>) -> Vec<Task<'a, T>> {
     let Job { mut memory, mut losses, mut stats, upstream, .. } = job;
@@ -76,12 +81,7 @@ fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>) -> Vec<Task<'a, T>> 
         LossFamily::CrossEntropy => shape.inner(),
         LossFamily::BinaryCrossEntropy => per_outer,
     };
-    let step = if cfg!(feature = "parallel") {
-        // A power of two, so that tasks are nodes of the tree of rows.
-        TASK_LOGITS.div_ceil(per_outer.max(1)).next_power_of_two()
-    } else {
-        shape.outer().max(1)
-    };
+    let step = if cfg!(feature = "parallel") { rows_of_task(per_outer) } else { shape.outer().max(1) };
     let mut tasks = Vec::new();
     for first in (0..shape.outer()).step_by(step) {
         let count = step.min(shape.outer() - first);
@@ -111,12 +111,12 @@ fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>) -> Vec<Task<'a, T>> 
 
 /// Applies `each` to every item, on the current rayon pool if there are several; the results in the items' order.
 #[cfg(feature = "parallel")]
-fn map<I: Send, R: Send>(items: Vec<I>, each: impl Fn(I) -> R + Sync + Send) -> Vec<R> {
+pub(super) fn map<I: Send, R: Send>(items: Vec<I>, each: impl Fn(I) -> R + Sync + Send) -> Vec<R> {
     use rayon::prelude::*;
     if items.len() > 1 { items.into_par_iter().map(each).collect() } else { items.into_iter().map(each).collect() }
 }
 
 #[cfg(not(feature = "parallel"))]
-fn map<I, R>(items: Vec<I>, each: impl Fn(I) -> R) -> Vec<R> {
+pub(super) fn map<I, R>(items: Vec<I>, each: impl Fn(I) -> R) -> Vec<R> {
     items.into_iter().map(each).collect()
 }

@@ -78,6 +78,7 @@ mod math;
 mod memory;
 mod plan;
 mod row;
+pub mod slices;
 mod stats;
 mod task;
 mod transposed;

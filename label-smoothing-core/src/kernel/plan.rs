@@ -39,6 +39,8 @@ pub(super) struct SpreadPlan<'a> {
     pub(super) sharers: Sharers,
     /// Whether rows have two target classes.
     pub(super) is_mixed: bool,
+    /// Whether there is a z-loss.
+    pub(super) has_z_loss: bool,
     /// The coefficients, where all counted rows have the same, with their classes and the ids that are ignored.
     pub(super) common: Option<CommonSpread<'a>>,
 }
@@ -72,6 +74,7 @@ impl<'a> SpreadPlan<'a> {
         Some(Self {
             sharers: Sharers { classes: problem.shape().classes(), has_hole },
             is_mixed: matches!(problem.labels(), Labels::Mixed { .. }),
+            has_z_loss: config.z_loss() != 0.0,
             common,
         })
     }

@@ -17,8 +17,10 @@ pub(super) fn row<P: Element>(problem: &Problem<P>, row: usize, z: &[f64], targe
     let classes = z.len();
     let a = target.coefficients();
     let (m, max) = first_maximum(z);
+    let z_factor = problem.row_weight(row) * problem.config().z_loss();
     if !max.is_finite() || z.iter().any(|z| z.is_nan()) {
-        return Row { losses: vec![f64::NAN], gradients: vec![f64::NAN; classes], nll: f64::NAN, correct: 0 };
+        let (nan, z_loss) = (f64::NAN, if z_factor == 0.0 { 0.0 } else { f64::NAN });
+        return Row { losses: vec![nan], gradients: vec![nan; classes], nll: nan, z_loss, correct: 0 };
     }
     let t: Vec<f64> = z.iter().map(|z| z - max).collect();
     let others_sum = pairwise(classes, &|c| if c == m { 0.0 } else { t[c].exp() });
@@ -28,8 +30,8 @@ pub(super) fn row<P: Element>(problem: &Problem<P>, row: usize, z: &[f64], targe
     let minus_log_p = |c: usize| shifted_lse - t[c];
 
     let weighted = |a: &[f64]| pairwise(classes, &|c| if a[c] == 0.0 { 0.0 } else { a[c] * minus_log_p(c) });
-    let z_factor = problem.row_weight(row) * problem.config().z_loss();
-    let mut loss = weighted(&a) + z_factor * lse * lse;
+    let z_loss = z_factor * lse * lse;
+    let mut loss = weighted(&a) + z_loss;
     if problem.config().subtract_entropy() {
         loss -= target.row_factor * entropy(&target.smoothed);
     }
@@ -46,6 +48,7 @@ pub(super) fn row<P: Element>(problem: &Problem<P>, row: usize, z: &[f64], targe
         losses: vec![loss],
         gradients: gradients.collect(),
         nll: weighted(&target.hard),
+        z_loss,
         correct: u64::from(m == first_maximum(&target.hard).0),
     }
 }
