@@ -6,7 +6,7 @@
 //! that turned out to work would be a failure.
 
 use label_smoothing_conformance::{
-    Accuracy, Backend, CaseInput, Dtype, Failure, Gap, Outcome, Report, Suite, TargetInput,
+    Accuracy, Backend, CaseInput, Dtype, Failure, Gap, Outcome, Report, Suite, TargetInput, Verb,
 };
 use label_smoothing_core::{Config, Problem, Smoothing};
 
@@ -112,6 +112,7 @@ fn is_supported(input: &CaseInput) -> bool {
         .empty_mean(config.empty_mean())
         .class_axis(config.class_axis());
     reduced_only == config.to_builder()
+        && input.verb == Verb::Evaluate
         && matches!(config.smoothing(), Smoothing::None | Smoothing::Uniform { .. })
         && matches!(input.targets, TargetInput::Indices(_))
         && input.row_weights.is_none()

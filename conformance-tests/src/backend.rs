@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use label_smoothing_core::{ErrorKind, LossError};
+use label_smoothing_core::{ErrorKind, LossError, LossParts};
 
 use crate::dtype::Dtype;
-use crate::input::CaseInput;
+use crate::input::{CaseInput, Slices, Verb};
 use crate::tolerance::Accuracy;
 
 /// Something that computes the smoothed loss and its gradient.
@@ -60,6 +60,28 @@ pub trait Backend: Send + Sync {
     ///
     /// See [`Failure`].
     fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure>;
+
+    /// The loss in parts that add up over batches.
+    ///
+    /// A backend that does not have them leaves this as it is and declares the gap [`Gap::PARTS`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Failure`].
+    fn parts(&self, _input: &CaseInput) -> Result<LossParts, Failure> {
+        Err(Failure::Unsupported("the loss in parts".to_owned()))
+    }
+
+    /// What [`Backend::evaluate`] gives, computed of slices of the classes, none of which sees another's logits.
+    ///
+    /// A backend that does not do this leaves it as it is and declares the gap [`Gap::SLICES`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Failure`].
+    fn evaluate_in_slices(&self, _input: &CaseInput, _slices: &Slices) -> Result<Outcome, Failure> {
+        Err(Failure::Unsupported("a vocabulary in slices".to_owned()))
+    }
 }
 
 /// Something that a backend does not support.
@@ -71,6 +93,22 @@ pub struct Gap {
     pub reason: &'static str,
     /// Which inputs it covers.
     pub covers: fn(&CaseInput) -> bool,
+}
+
+impl Gap {
+    /// Of a backend that has no [`Backend::parts`].
+    pub const PARTS: Self = Self {
+        feature: "the loss in parts",
+        reason: "the parts are the kernel's, and this backend does not call it",
+        covers: |input| input.verb == Verb::Parts,
+    };
+
+    /// Of a backend that has no [`Backend::evaluate_in_slices`].
+    pub const SLICES: Self = Self {
+        feature: "a vocabulary in slices",
+        reason: "slices are merged on the host, by `label_smoothing_core::kernel::slices`",
+        covers: |input| matches!(input.verb, Verb::Slices(_)),
+    };
 }
 
 impl fmt::Debug for Gap {

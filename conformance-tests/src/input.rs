@@ -76,6 +76,28 @@ pub enum TargetInput {
     },
 }
 
+/// What is asked about an input.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Verb {
+    /// The loss and its gradient: [`Backend::evaluate`](crate::Backend::evaluate).
+    #[default]
+    Evaluate,
+    /// The loss in parts: [`Backend::parts`](crate::Backend::parts).
+    Parts,
+    /// The loss and its gradient, with the classes in slices:
+    /// [`Backend::evaluate_in_slices`](crate::Backend::evaluate_in_slices).
+    Slices(Slices),
+}
+
+/// How the classes are cut, and how the slices' results are put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slices {
+    /// The classes that the second and every further slice begins with, ascending.
+    pub cuts: Vec<usize>,
+    /// Whether each slice is added up relative to its own maxima, instead of the maxima of all.
+    pub one_pass: bool,
+}
+
 /// One question to a backend.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaseInput {
@@ -99,6 +121,8 @@ pub struct CaseInput {
     pub row_weights: Option<Dense<f64>>,
     /// One per output value; none means ones. Every value is representable in the type of the losses.
     pub upstream: Option<Vec<f64>>,
+    /// What is asked; each has its own method of the backend, and a [`Gap`](crate::Gap) can tell them apart by it.
+    pub verb: Verb,
 }
 
 impl CaseInput {
@@ -116,6 +140,7 @@ impl CaseInput {
             row_mask: None,
             row_weights: None,
             upstream: None,
+            verb: Verb::Evaluate,
         }
     }
 

@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use label_smoothing_core::LossParts;
+
 use crate::backend::{Backend, Failure, Gap, Outcome};
 use crate::backends::Kernel;
 use crate::bits::first_difference;
 use crate::dtype::Dtype;
-use crate::input::{CaseInput, Layout};
+use crate::input::{CaseInput, Layout, Slices, Verb};
 
 /// One case's conversation with a backend. It remembers what nobody who asks should have to think of: gaps that cover
 /// a question, and bits that differ though they are promised not to.
@@ -43,25 +45,55 @@ impl<'a> Session<'a> {
 
     /// The backend's answer. Where it claims identical bits, it is asked twice, and the kernel as well.
     pub(crate) fn ask(&self, input: &CaseInput, layout: Layout) -> Result<Outcome, Failure> {
-        let input = input.with(self.dtype, layout);
-        if let Some(gap) = self.gaps.iter().find(|gap| (gap.covers)(&input)) {
-            self.noted.borrow_mut().gap.get_or_insert(*gap);
-        }
-        let answer = guarded(self.backend, &input);
-        if self.backend.claims_identical_bits()
-            && let Ok(outcome) = &answer
-            && let Some(difference) = self.difference(&input, outcome)
-        {
-            let difference = format!("{difference} ({layout:?})");
-            self.noted.borrow_mut().difference.get_or_insert(difference);
+        let input = self.noted_input(input, layout, Verb::Evaluate);
+        let answer = guarded(|| self.backend.evaluate(&input));
+        if let Ok(outcome) = &answer {
+            self.note_difference(layout, || self.difference(&input, outcome));
         }
         answer
     }
 
+    /// The loss in parts; where the backend claims identical bits, the kernel's.
+    pub(crate) fn ask_for_parts(&self, input: &CaseInput, layout: Layout) -> Result<LossParts, Failure> {
+        let input = self.noted_input(input, layout, Verb::Parts);
+        let answer = guarded(|| self.backend.parts(&input));
+        if let Ok(parts) = &answer {
+            self.note_difference(layout, || match guarded(|| Kernel.parts(&input)) {
+                Ok(kernel) if format!("{parts:?}") == format!("{kernel:?}") => None,
+                kernel => Some(format!("the parts are {parts:?}, and the kernel's {kernel:?}")),
+            });
+        }
+        answer
+    }
+
+    /// The backend's answer with the classes in slices.
+    pub(crate) fn ask_in_slices(&self, input: &CaseInput, layout: Layout, slices: Slices) -> Result<Outcome, Failure> {
+        let input = self.noted_input(input, layout, Verb::Slices(slices.clone()));
+        guarded(|| self.backend.evaluate_in_slices(&input, &slices))
+    }
+
+    /// The input as the backend gets it, and a note if a gap covers it.
+    fn noted_input(&self, input: &CaseInput, layout: Layout, verb: Verb) -> CaseInput {
+        let input = CaseInput { verb, ..input.with(self.dtype, layout) };
+        if let Some(gap) = self.gaps.iter().find(|gap| (gap.covers)(&input)) {
+            self.noted.borrow_mut().gap.get_or_insert(*gap);
+        }
+        input
+    }
+
+    fn note_difference(&self, layout: Layout, difference: impl FnOnce() -> Option<String>) {
+        if self.backend.claims_identical_bits()
+            && let Some(difference) = difference()
+        {
+            let difference = format!("{difference} ({layout:?})");
+            self.noted.borrow_mut().difference.get_or_insert(difference);
+        }
+    }
+
     fn difference(&self, input: &CaseInput, outcome: &Outcome) -> Option<String> {
-        let again = guarded(self.backend, input);
+        let again = guarded(|| self.backend.evaluate(input));
         // Where the framework forces another type on the losses, that is one more rounding of the kernel's.
-        let kernel = guarded(&Kernel, input).map(|mut outcome| {
+        let kernel = guarded(|| Kernel.evaluate(input)).map(|mut outcome| {
             outcome.values.iter_mut().for_each(|value| *value = self.loss_dtype.round(*value));
             outcome
         });
@@ -86,8 +118,8 @@ impl<'a> Session<'a> {
 }
 
 /// The answer, with a panic as a failure of this one question.
-fn guarded(backend: &dyn Backend, input: &CaseInput) -> Result<Outcome, Failure> {
-    catch_unwind(AssertUnwindSafe(|| backend.evaluate(input))).unwrap_or_else(|panic| {
+fn guarded<A>(answer: impl FnOnce() -> Result<A, Failure>) -> Result<A, Failure> {
+    catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
         Err(Failure::Broken(format!("panicked: {}", text.unwrap_or("without a message"))))
     })

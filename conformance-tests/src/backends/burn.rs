@@ -4,23 +4,23 @@ use label_smoothing_burn::burn::tensor::{
     Bool, DType, Device, Element as Stored, GradientCheckpointingStrategy, Int, Slice, Tensor, TensorData,
 };
 use label_smoothing_burn::{
-    BurnTargets, Error, HostTargets, LossFamily, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy,
+    BurnTargets, Error, HostTargets, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy,
     SmoothedCrossEntropy, SmoothedLoss, Weighted,
 };
 
-use super::agree;
+use super::{Answer, agree};
 use crate::backend::{Backend, Failure, Gap, Outcome};
 use crate::dtype::Dtype;
-use crate::input::{CaseInput, Dense, Layout, TargetInput};
+use crate::input::{CaseInput, Dense, Layout, TargetInput, Verb};
 use crate::tolerance::Accuracy;
 
 const FRAMEWORK: &str = "burn 0.22.1, flex";
 
-const GAPS: [Gap; 1] = [Gap {
+const NO_RANK_0: Gap = Gap {
     feature: "logits of rank 0",
     reason: "burn has no tensors of rank 0, and the trait is not there for that type",
     covers: |input| input.logits.shape.is_empty(),
-}];
+};
 
 /// `label-smoothing-burn`: burn's autograd by both of its strategies, and no autograd at all.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,7 +40,7 @@ impl Backend for Burn {
     }
 
     fn gaps(&self) -> Vec<Gap> {
-        GAPS.to_vec()
+        vec![NO_RANK_0, Gap::SLICES]
     }
 
     fn claims_identical_bits(&self) -> bool {
@@ -52,7 +52,11 @@ impl Backend for Burn {
     }
 
     fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
-        evaluate(input, Path::Kernel)
+        evaluate(input, Path::Kernel)?.outcome()
+    }
+
+    fn parts(&self, input: &CaseInput) -> Result<LossParts, Failure> {
+        evaluate(input, Path::Kernel)?.parts()
     }
 }
 
@@ -74,7 +78,7 @@ impl Backend for BurnComposed {
     }
 
     fn gaps(&self) -> Vec<Gap> {
-        GAPS.to_vec()
+        vec![NO_RANK_0, Gap::PARTS, Gap::SLICES]
     }
 
     fn accuracy(&self) -> Accuracy {
@@ -82,7 +86,7 @@ impl Backend for BurnComposed {
     }
 
     fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
-        evaluate(input, Path::Composed)
+        evaluate(input, Path::Composed)?.outcome()
     }
 }
 
@@ -93,7 +97,7 @@ enum Path {
 }
 
 /// burn has the rank of a tensor in its type: one line for each that there is a case of.
-fn evaluate(input: &CaseInput, path: Path) -> Result<Outcome, Failure> {
+fn evaluate(input: &CaseInput, path: Path) -> Result<Answer, Failure> {
     match input.logits.shape.len() {
         1 => with_rank::<1, 1>(input, path),
         2 => with_rank::<2, 1>(input, path),
@@ -104,7 +108,7 @@ fn evaluate(input: &CaseInput, path: Path) -> Result<Outcome, Failure> {
     }
 }
 
-fn with_rank<const D: usize, const R: usize>(input: &CaseInput, path: Path) -> Result<Outcome, Failure>
+fn with_rank<const D: usize, const R: usize>(input: &CaseInput, path: Path) -> Result<Answer, Failure>
 where
     SmoothedCrossEntropy:
         for<'i> SmoothedLoss<Tensor<D>, Masks<'i>, Loss = Tensor<1>, RowLosses = Tensor<R>, Error = Error>,
@@ -112,20 +116,20 @@ where
         for<'i> SmoothedLoss<Tensor<D>, Masks<'i>, Loss = Tensor<1>, RowLosses = Tensor<R>, Error = Error>,
 {
     let config = input.config()?;
-    match config.loss() {
-        LossFamily::CrossEntropy => {
+    match (config.loss(), path) {
+        (LossFamily::CrossEntropy, Path::Kernel) => {
             let criterion = SmoothedCrossEntropy::from_config(config)?;
-            match path {
-                Path::Kernel => ask::<D, R>(&criterion, input),
-                Path::Composed => ask::<D, R>(&criterion.composed(), input),
-            }
+            ask::<D, R>(&criterion, input, |logits| criterion.loss_and_parts(logits, Masks(input)))
         }
-        LossFamily::BinaryCrossEntropy => {
+        (LossFamily::CrossEntropy, Path::Composed) => {
+            ask::<D, R>(&SmoothedCrossEntropy::from_config(config)?.composed(), input, |_| Err(Error::NoParts))
+        }
+        (LossFamily::BinaryCrossEntropy, Path::Kernel) => {
             let criterion = SmoothedBinaryCrossEntropy::from_config(config)?;
-            match path {
-                Path::Kernel => ask::<D, D>(&criterion, input),
-                Path::Composed => ask::<D, D>(&criterion.composed(), input),
-            }
+            ask::<D, D>(&criterion, input, |logits| criterion.loss_and_parts(logits, Masks(input)))
+        }
+        (LossFamily::BinaryCrossEntropy, Path::Composed) => {
+            ask::<D, D>(&SmoothedBinaryCrossEntropy::from_config(config)?.composed(), input, |_| Err(Error::NoParts))
         }
     }
 }
@@ -134,10 +138,16 @@ where
 fn ask<const D: usize, const R: usize>(
     criterion: &impl for<'i> SmoothedLoss<Tensor<D>, Masks<'i>, Loss = Tensor<1>, RowLosses = Tensor<R>, Error = Error>,
     input: &CaseInput,
-) -> Result<Outcome, Failure> {
+    in_parts: impl Fn(Tensor<D>) -> Result<(Tensor<1>, LossParts), Error>,
+) -> Result<Answer, Failure> {
     let dims = <[usize; D]>::try_from(input.logits.shape.as_slice());
     let dims = dims.map_err(|_| Failure::Broken(format!("{:?} is not of rank {D}", input.logits.shape)))?;
     let logits = laid_out(&input.logits, dims, input, &Device::flex());
+    if input.verb == Verb::Parts {
+        let (loss, parts) = in_parts(logits.clone())?;
+        agree("loss_and_parts", &widened(loss)?, "loss", &widened(criterion.loss(logits, Masks(input))?)?)?;
+        return Ok(Answer::Parts(parts));
+    }
     let alone = if input.row_losses {
         widened(criterion.row_losses(logits.clone(), Masks(input))?)?
     } else {
@@ -159,7 +169,7 @@ fn ask<const D: usize, const R: usize>(
     agree("the loss with autodiff", &outcome.values, "that without", &alone)?;
     agree("the loss", &outcome.values, "that with checkpointing", &balanced.values)?;
     agree("the gradient", &outcome.gradient, "that with checkpointing", &balanced.gradient)?;
-    Ok(outcome)
+    Ok(Answer::Outcome(outcome))
 }
 
 /// The losses, and `d (sum upstream * losses) / d logits` by burn.

@@ -4,14 +4,14 @@ use std::sync::LazyLock;
 
 use label_smoothing_candle::candle_core::{self, DType, Device, DeviceLocation, Tensor, Var, WithDType};
 use label_smoothing_candle::{
-    CandleTargets, Error, LossFamily, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy,
-    SmoothedLoss, Weighted,
+    CandleTargets, Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy,
+    SmoothedCrossEntropy, SmoothedLoss, Weighted,
 };
 
-use super::agree;
-use crate::backend::{Backend, Failure, Outcome};
+use super::{Answer, agree};
+use crate::backend::{Backend, Failure, Gap, Outcome};
 use crate::dtype::Dtype;
-use crate::input::{CaseInput, Dense, Layout, TargetInput};
+use crate::input::{CaseInput, Dense, Layout, TargetInput, Verb};
 use crate::tolerance::Accuracy;
 
 const FRAMEWORK: &str = "candle-core 0.11.1";
@@ -40,12 +40,20 @@ impl Backend for Candle {
         true
     }
 
+    fn gaps(&self) -> Vec<Gap> {
+        vec![Gap::SLICES]
+    }
+
     fn accuracy(&self) -> Accuracy {
         Accuracy::Kernel
     }
 
     fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
-        evaluate(input, Path::Kernel)
+        evaluate(input, Path::Kernel)?.outcome()
+    }
+
+    fn parts(&self, input: &CaseInput) -> Result<LossParts, Failure> {
+        evaluate(input, Path::Kernel)?.parts()
     }
 }
 
@@ -77,12 +85,16 @@ impl Backend for CandleComposed {
         }
     }
 
+    fn gaps(&self) -> Vec<Gap> {
+        vec![Gap::PARTS, Gap::SLICES]
+    }
+
     fn accuracy(&self) -> Accuracy {
         COMPOSED
     }
 
     fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
-        evaluate(input, Path::Composed)
+        evaluate(input, Path::Composed)?.outcome()
     }
 }
 
@@ -109,7 +121,7 @@ impl Path {
     }
 }
 
-fn evaluate(input: &CaseInput, path: Path) -> Result<Outcome, Failure> {
+fn evaluate(input: &CaseInput, path: Path) -> Result<Answer, Failure> {
     match &input.targets {
         TargetInput::Indices(classes) => with_rows(input, path, &path.place(&tensor(classes)?)?),
         TargetInput::Probabilities(probabilities) => {
@@ -125,7 +137,7 @@ fn evaluate(input: &CaseInput, path: Path) -> Result<Outcome, Failure> {
 }
 
 /// Adds the row mask and the row weights, where there are some.
-fn with_rows(input: &CaseInput, path: Path, targets: impl CandleTargets + Copy) -> Result<Outcome, Failure> {
+fn with_rows(input: &CaseInput, path: Path, targets: impl CandleTargets + Copy) -> Result<Answer, Failure> {
     let mask = input.row_mask.as_ref().map(|mask| path.place(&tensor(&bytes(mask))?)).transpose()?;
     let wide = input.dtype.wide();
     let weights = input.row_weights.as_ref().map(|weights| path.place(&in_dtype(weights, wide)?)).transpose()?;
@@ -139,28 +151,36 @@ fn with_rows(input: &CaseInput, path: Path, targets: impl CandleTargets + Copy) 
     }
 }
 
-fn with_targets(input: &CaseInput, path: Path, targets: impl CandleTargets + Copy) -> Result<Outcome, Failure> {
+fn with_targets(input: &CaseInput, path: Path, targets: impl CandleTargets + Copy) -> Result<Answer, Failure> {
     let config = input.config()?;
-    match config.loss() {
-        LossFamily::CrossEntropy => {
+    match (config.loss(), path) {
+        (LossFamily::CrossEntropy, Path::Kernel) => {
             let criterion = SmoothedCrossEntropy::from_config(config)?;
-            match path {
-                Path::Kernel => ask(&criterion, input, path, targets),
-                Path::Composed => ask(&criterion.composed(), input, path, targets),
-            }
+            ask(&criterion, input, path, targets, |logits| criterion.loss_and_parts(logits, targets))
         }
-        LossFamily::BinaryCrossEntropy => {
+        (LossFamily::CrossEntropy, Path::Composed) => {
+            ask(&SmoothedCrossEntropy::from_config(config)?.composed(), input, path, targets, |_| Err(Error::NoParts))
+        }
+        (LossFamily::BinaryCrossEntropy, Path::Kernel) => {
             let criterion = SmoothedBinaryCrossEntropy::from_config(config)?;
-            match path {
-                Path::Kernel => ask(&criterion, input, path, targets),
-                Path::Composed => ask(&criterion.composed(), input, path, targets),
-            }
+            ask(&criterion, input, path, targets, |logits| criterion.loss_and_parts(logits, targets))
+        }
+        (LossFamily::BinaryCrossEntropy, Path::Composed) => {
+            ask(&SmoothedBinaryCrossEntropy::from_config(config)?.composed(), input, path, targets, |_| {
+                Err(Error::NoParts)
+            })
         }
     }
 }
 
 /// The loss on a graph and its gradient; without a graph it must be the same.
-fn ask<C, Y>(criterion: &C, input: &CaseInput, path: Path, targets: Y) -> Result<Outcome, Failure>
+fn ask<C, Y>(
+    criterion: &C,
+    input: &CaseInput,
+    path: Path,
+    targets: Y,
+    in_parts: impl Fn(&Tensor) -> Result<(Tensor, LossParts), Error>,
+) -> Result<Answer, Failure>
 where
     C: for<'l> SmoothedLoss<&'l Tensor, Y, Loss = Tensor, RowLosses = Tensor, Error = Error>,
     Y: Copy,
@@ -168,6 +188,11 @@ where
     // Candle makes its variables contiguous, so the variable is what the logits are a view of.
     let variable = Var::from_tensor(&path.place(&in_memory(&input.logits, input)?)?).map_err(broken)?;
     let logits = viewed(&variable, input)?;
+    if input.verb == Verb::Parts {
+        let (loss, parts) = in_parts(&logits)?;
+        agree("loss_and_parts", &widened(&loss)?, "loss", &widened(&criterion.loss(&logits, targets)?)?)?;
+        return Ok(Answer::Parts(parts));
+    }
     let losses = |logits: &Tensor| {
         if input.row_losses { criterion.row_losses(logits, targets) } else { criterion.loss(logits, targets) }
     };
@@ -182,7 +207,7 @@ where
     if gradient.dtype() != variable.dtype() || gradient.dims() != variable.dims() {
         return Err(Failure::Broken(format!("a gradient of {:?} {:?}", gradient.dtype(), gradient.dims())));
     }
-    Ok(Outcome { values, gradient: widened(&viewed(&gradient, input)?)? })
+    Ok(Answer::Outcome(Outcome { values, gradient: widened(&viewed(&gradient, input)?)? }))
 }
 
 /// `d (sum upstream * losses) / d variable`, by candle.

@@ -8,15 +8,15 @@ use label_smoothing_dfdx::dfdx::prelude::{
     PermuteTo, PutTape, Rank0, Shape, SplitTape, SumTo, Tensor, TensorFromVec, Trace, Unit,
 };
 use label_smoothing_dfdx::{
-    DfdxTargets, Element, Error, LossFamily, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy,
+    DfdxTargets, Element, Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy,
     SmoothedCrossEntropy, SmoothedLoss, Values, Weighted,
 };
 
-use super::agree;
-use crate::backend::{Backend, Failure, Outcome};
+use super::{Answer, agree};
+use crate::backend::{Backend, Failure, Gap, Outcome};
 use crate::dtype::Dtype;
 use crate::f16;
-use crate::input::{CaseInput, Dense, Layout, TargetInput};
+use crate::input::{CaseInput, Dense, Layout, TargetInput, Verb};
 use crate::tolerance::Accuracy;
 
 /// `label-smoothing-dfdx`: tensors with a tape, differentiated by dfdx, and the same without a tape.
@@ -42,6 +42,10 @@ impl Backend for Dfdx {
         true
     }
 
+    fn gaps(&self) -> Vec<Gap> {
+        vec![Gap::SLICES]
+    }
+
     fn accuracy(&self) -> Accuracy {
         Accuracy::Kernel
     }
@@ -52,12 +56,20 @@ impl Backend for Dfdx {
     }
 
     fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
-        match input.dtype {
-            Dtype::F64 => evaluate::<f64>(input),
-            Dtype::F32 => evaluate::<f32>(input),
-            Dtype::F16 => evaluate::<f16>(input),
-            Dtype::Bf16 => Err(Failure::Unsupported("dfdx has no bf16 on the CPU".to_owned())),
-        }
+        answer(input)?.outcome()
+    }
+
+    fn parts(&self, input: &CaseInput) -> Result<LossParts, Failure> {
+        answer(input)?.parts()
+    }
+}
+
+fn answer(input: &CaseInput) -> Result<Answer, Failure> {
+    match input.dtype {
+        Dtype::F64 => evaluate::<f64>(input),
+        Dtype::F32 => evaluate::<f32>(input),
+        Dtype::F16 => evaluate::<f16>(input),
+        Dtype::Bf16 => Err(Failure::Unsupported("dfdx has no bf16 on the CPU".to_owned())),
     }
 }
 
@@ -174,7 +186,7 @@ impl<P: Element> DfdxTargets for AnyTargets<'_, P> {
     }
 }
 
-fn evaluate<T>(input: &CaseInput) -> Result<Outcome, Failure>
+fn evaluate<T>(input: &CaseInput) -> Result<Answer, Failure>
 where
     T: Element + Number,
     T::Wide: Number,
@@ -193,7 +205,7 @@ where
 }
 
 /// Adds the row mask and the row weights, where there are some.
-fn with_rows<T, Y>(input: &CaseInput, targets: Y) -> Result<Outcome, Failure>
+fn with_rows<T, Y>(input: &CaseInput, targets: Y) -> Result<Answer, Failure>
 where
     T: Element + Number,
     T::Wide: Number,
@@ -212,7 +224,7 @@ where
     }
 }
 
-fn with_targets<T, P>(input: &CaseInput, targets: AnyTargets<'_, P>) -> Result<Outcome, Failure>
+fn with_targets<T, P>(input: &CaseInput, targets: AnyTargets<'_, P>) -> Result<Answer, Failure>
 where
     T: Element + Number,
     T::Wide: Number,
@@ -224,11 +236,15 @@ where
     match config.loss() {
         LossFamily::CrossEntropy => {
             let criterion = SmoothedCrossEntropy::from_config(config)?;
-            of_any_rank!(&logits, logits => ask(&criterion, input, logits, targets))
+            of_any_rank!(&logits, logits => {
+                ask(&criterion, input, logits, targets, |logits| criterion.loss_and_parts(logits, targets))
+            })
         }
         LossFamily::BinaryCrossEntropy => {
             let criterion = SmoothedBinaryCrossEntropy::from_config(config)?;
-            of_any_rank!(&logits, logits => ask(&criterion, input, logits, targets))
+            of_any_rank!(&logits, logits => {
+                ask(&criterion, input, logits, targets, |logits| criterion.loss_and_parts(logits, targets))
+            })
         }
     }
 }
@@ -237,7 +253,13 @@ type Plain<S, T> = Tensor<S, T, Cpu>;
 type Traced<S, T> = Tensor<S, T, Cpu, OwnedTape<T, Cpu>>;
 
 /// The loss with a tape and its gradient; without a tape it must be the same.
-fn ask<C, S, R, T, Y>(criterion: &C, input: &CaseInput, logits: &Plain<S, T>, targets: Y) -> Result<Outcome, Failure>
+fn ask<C, S, R, T, Y>(
+    criterion: &C,
+    input: &CaseInput,
+    logits: &Plain<S, T>,
+    targets: Y,
+    in_parts: impl Fn(Plain<S, T>) -> Result<(Plain<Rank0, T>, LossParts), Error>,
+) -> Result<Answer, Failure>
 where
     C: SmoothedLoss<Plain<S, T>, Y, Loss = Plain<Rank0, T>, RowLosses = Plain<R, T>, Error = Error>,
     C: SmoothedLoss<Traced<S, T>, Y, Loss = Traced<Rank0, T>, RowLosses = Traced<R, T>, Error = Error>,
@@ -247,14 +269,20 @@ where
     Y: Copy,
     Cpu: Device<T>,
 {
+    if input.verb == Verb::Parts {
+        let (loss, parts) = in_parts(logits.clone())?;
+        agree("loss_and_parts", &widened(&loss), "loss", &widened(&criterion.loss(logits.clone(), targets)?))?;
+        return Ok(Answer::Parts(parts));
+    }
     let traced = logits.leaky_trace();
-    if input.row_losses {
+    let outcome = if input.row_losses {
         let plain = criterion.row_losses(logits.clone(), targets)?;
         finish(criterion.row_losses(traced, targets)?, &plain, logits, |losses| input.row_upstream(losses))
     } else {
         let plain = criterion.loss(logits.clone(), targets)?;
         finish(criterion.loss(traced, targets)?, &plain, logits, |_| Ok(vec![input.scalar_upstream()?]))
-    }
+    };
+    outcome.map(Answer::Outcome)
 }
 
 /// `d (sum upstream * losses) / d logits`, by dfdx.

@@ -1,12 +1,13 @@
 //! Core's kernel on plain slices, by every one of its entries.
 
-use label_smoothing_core::{Config, Element, Problem, Reduction, kernel};
+use label_smoothing_core::kernel::slices::{self, Slice};
+use label_smoothing_core::{Config, Element, LossParts, Problem, Reduction, kernel};
 
 use super::agree;
 use crate::backend::{Backend, Failure, Outcome};
 use crate::dispatch;
 use crate::dtype::Dtype;
-use crate::input::CaseInput;
+use crate::input::{CaseInput, Slices};
 use crate::tolerance::Accuracy;
 
 /// `label_smoothing_core::kernel`, whose bits every adapter on the CPU must have.
@@ -39,6 +40,14 @@ impl Backend for Kernel {
 
     fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
         dispatch!(input.dtype, T => evaluate::<T>(input))
+    }
+
+    fn parts(&self, input: &CaseInput) -> Result<LossParts, Failure> {
+        dispatch!(input.dtype, T => parts::<T>(input))
+    }
+
+    fn evaluate_in_slices(&self, input: &CaseInput, slices: &Slices) -> Result<Outcome, Failure> {
+        dispatch!(input.dtype, T => in_slices::<T>(input, slices))
     }
 }
 
@@ -99,6 +108,58 @@ fn reduced<T: Element>(
         agree(name, &gradient, "row_losses_and_gradient", &widen(&by_rows))?;
     }
     Ok(Outcome { values: vec![T::Wide::from_f64(loss.value).to_f64()], gradient })
+}
+
+fn parts<T: Element>(input: &CaseInput) -> Result<LossParts, Failure> {
+    let config = input.config()?;
+    let problem = Problem::new(&config, &input.logits.shape, input.core_targets::<T>())?;
+    Ok(kernel::loss(&problem, &input.logits.narrow::<T>().values)?.parts)
+}
+
+/// Each slice with a copy of its own logits, as if it were on a machine of its own.
+fn in_slices<T: Element>(input: &CaseInput, Slices { cuts, one_pass }: &Slices) -> Result<Outcome, Failure> {
+    let config = input.config()?;
+    let problem = Problem::new(&config, &input.logits.shape, input.core_targets::<T>())?;
+    let (classes, logits) = (problem.shape().classes(), input.logits.narrow::<T>().values);
+    let ends = cuts.iter().copied().chain([classes]);
+    let mut slices = Vec::new();
+    for (from, to) in [0].into_iter().chain(cuts.iter().copied()).zip(ends) {
+        let own: Vec<T> = logits.chunks(classes).flat_map(|row| &row[from..to]).copied().collect();
+        slices.push((from, Slice::new(&problem, from..to)?, own));
+    }
+    let mut maxima = slices.iter().map(|(_, slice, own)| slice.maxima(own)).collect::<Result<Vec<_>, _>>()?;
+    if !one_pass {
+        let mut all = maxima[0].clone();
+        for of_slice in &maxima[1..] {
+            all = all.merge(of_slice)?;
+        }
+        maxima.fill(all);
+    }
+    let sums = slices.iter().zip(&maxima).map(|((_, slice, own), maxima)| slice.sums(own, maxima));
+    let put_together = |a: slices::Sums<_>, b| if *one_pass { a.merge(b, &problem) } else { a.followed_by(b) };
+    let Some(sums) = sums.reduce(|a, b| put_together(a?, b?)) else {
+        return Err(Failure::Broken("no slices".to_owned()));
+    };
+    let merged = sums?.loss(&problem)?;
+
+    let mut gradient = vec![0.0; logits.len()];
+    for (from, slice, own) in &slices {
+        let mut of_slice = vec![T::default(); own.len()];
+        if input.row_losses {
+            let upstream = narrow::<T::Wide>(&input.unchecked_upstream(problem.losses()));
+            slice.row_losses_gradient(own, &merged, &upstream, &mut of_slice)?;
+        } else {
+            slice.gradient(own, &merged, T::Wide::from_f64(input.scalar_upstream()?), &mut of_slice)?;
+        }
+        let width = own.len() / problem.shape().rows().max(1);
+        for (row, values) in of_slice.chunks(width.max(1)).enumerate() {
+            let start = row * classes + from;
+            gradient[start..start + width].copy_from_slice(&widen(values));
+        }
+    }
+    let values =
+        if input.row_losses { widen(&merged.row_losses) } else { widen(&[T::Wide::from_f64(merged.loss.value)]) };
+    Ok(Outcome { values, gradient })
 }
 
 fn narrow<T: Element>(values: &[f64]) -> Vec<T> {

@@ -28,7 +28,9 @@ pub use reference::Reference;
 #[cfg(feature = "tch")]
 pub use tch::{Tch, TchComposed};
 
-use crate::backend::{Backend, Failure};
+use label_smoothing_core::LossParts;
+
+use crate::backend::{Backend, Failure, Outcome};
 use crate::bits::first_difference;
 
 /// Every backend that is built in, in the order of the report.
@@ -54,6 +56,28 @@ pub fn all() -> Vec<Box<dyn Backend>> {
         #[cfg(feature = "tch")]
         Box::new(TchComposed),
     ]
+}
+
+/// What the glue of an adapter found out: one way through its tensors' types serves both questions.
+enum Answer {
+    Outcome(Outcome),
+    Parts(LossParts),
+}
+
+impl Answer {
+    fn outcome(self) -> Result<Outcome, Failure> {
+        match self {
+            Self::Outcome(outcome) => Ok(outcome),
+            Self::Parts(_) => Err(Failure::Broken("the parts where the loss was asked for".to_owned())),
+        }
+    }
+
+    fn parts(self) -> Result<LossParts, Failure> {
+        match self {
+            Self::Parts(parts) => Ok(parts),
+            Self::Outcome(_) => Err(Failure::Broken("the loss where its parts were asked for".to_owned())),
+        }
+    }
 }
 
 /// Demands that two ways of one backend give the same bits.

@@ -2,15 +2,15 @@
 
 use label_smoothing_ndarray::ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, ShapeBuilder, ShapeError};
 use label_smoothing_ndarray::{
-    Element, LossFamily, LossGradient, Masked, Mixed, NdarrayTargets, Probabilities, SmoothedBinaryCrossEntropy,
-    SmoothedCrossEntropy, SmoothedLoss, Weighted,
+    Element, LossFamily, LossGradient, LossParts, Masked, Mixed, NdarrayTargets, Probabilities,
+    SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss, Weighted,
 };
 
-use super::agree;
-use crate::backend::{Backend, Failure, Outcome};
+use super::{Answer, agree};
+use crate::backend::{Backend, Failure, Gap, Outcome};
 use crate::dispatch;
 use crate::dtype::Dtype;
-use crate::input::{CaseInput, Dense, Layout, TargetInput};
+use crate::input::{CaseInput, Dense, Layout, TargetInput, Verb};
 use crate::tolerance::Accuracy;
 
 /// `label-smoothing-ndarray`: views of any layout, the gradient in a new array, in the caller's and in place.
@@ -34,16 +34,24 @@ impl Backend for Ndarray {
         true
     }
 
+    fn gaps(&self) -> Vec<Gap> {
+        vec![Gap::SLICES]
+    }
+
     fn accuracy(&self) -> Accuracy {
         Accuracy::Kernel
     }
 
     fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
-        dispatch!(input.dtype, T => evaluate::<T>(input))
+        dispatch!(input.dtype, T => evaluate::<T>(input))?.outcome()
+    }
+
+    fn parts(&self, input: &CaseInput) -> Result<LossParts, Failure> {
+        dispatch!(input.dtype, T => evaluate::<T>(input))?.parts()
     }
 }
 
-fn evaluate<T: Element>(input: &CaseInput) -> Result<Outcome, Failure> {
+fn evaluate<T: Element>(input: &CaseInput) -> Result<Answer, Failure> {
     let logits = Tensor::<T>::new(&input.logits, input.layout)?;
     match &input.targets {
         TargetInput::Indices(classes) => with_rows::<T, _>(input, &logits, view(classes)?),
@@ -58,7 +66,7 @@ fn evaluate<T: Element>(input: &CaseInput) -> Result<Outcome, Failure> {
 }
 
 /// Adds the row mask and the row weights, where there are some.
-fn with_rows<'a, T, Y>(input: &'a CaseInput, logits: &'a Tensor<T>, targets: Y) -> Result<Outcome, Failure>
+fn with_rows<'a, T, Y>(input: &'a CaseInput, logits: &'a Tensor<T>, targets: Y) -> Result<Answer, Failure>
 where
     T: Element,
     Y: NdarrayTargets<'a> + Clone,
@@ -75,7 +83,7 @@ where
     }
 }
 
-fn with_targets<'a, T, Y>(input: &CaseInput, logits: &'a Tensor<T>, targets: Y) -> Result<Outcome, Failure>
+fn with_targets<'a, T, Y>(input: &CaseInput, logits: &'a Tensor<T>, targets: Y) -> Result<Answer, Failure>
 where
     T: Element,
     Y: NdarrayTargets<'a> + Clone,
@@ -97,17 +105,23 @@ macro_rules! ask {
             input: &CaseInput,
             logits: &'a Tensor<T>,
             targets: Y,
-        ) -> Result<Outcome, Failure>
+        ) -> Result<Answer, Failure>
         where
             T: Element,
             Y: NdarrayTargets<'a> + Clone,
         {
+            if input.verb == Verb::Parts {
+                let (loss, parts) = criterion.loss_and_parts(logits.view(), targets.clone())?;
+                let alone = criterion.loss(logits.view(), targets)?;
+                agree("loss_and_parts", &[loss.to_f64()], "loss", &[alone.to_f64()])?;
+                return Ok(Answer::Parts(parts));
+            }
             if input.row_losses {
                 let alone = criterion.row_losses(logits.view(), targets.clone())?;
                 let upstream = row_upstream::<T::Wide>(input, alone.shape())?;
                 let (losses, gradient) = criterion.row_losses_and_gradient(logits.view(), targets, upstream.view())?;
                 agree("row_losses_and_gradient", &widened(&losses), "row_losses", &widened(&alone))?;
-                return Ok(Outcome { values: widened(&losses), gradient: widened(&gradient) });
+                return Ok(Answer::Outcome(Outcome { values: widened(&losses), gradient: widened(&gradient) }));
             }
             let upstream = T::Wide::from_f64(input.scalar_upstream()?);
             let (loss, gradient) = criterion.loss_and_gradient(logits.view(), targets.clone(), upstream)?;
@@ -124,7 +138,7 @@ macro_rules! ask {
             let in_place = criterion.loss_and_gradient_in_place(overwritten.view_mut(), targets, upstream)?;
             agree("loss_and_gradient", &outcome.values, "that in place", &[in_place.to_f64()])?;
             agree("the gradient", &outcome.gradient, "that in place", &widened(&overwritten.view().to_owned()))?;
-            Ok(outcome)
+            Ok(Answer::Outcome(outcome))
         }
     };
 }

@@ -1,8 +1,8 @@
 //! The definition itself as a backend.
 
-use label_smoothing_core::{Problem, reference};
+use label_smoothing_core::{LossParts, Problem, reference};
 
-use crate::backend::{Backend, Failure, Outcome};
+use crate::backend::{Backend, Failure, Gap, Outcome};
 use crate::dtype::Dtype;
 use crate::input::CaseInput;
 use crate::tolerance::Accuracy;
@@ -24,6 +24,10 @@ impl Backend for Reference {
         Dtype::ALL
     }
 
+    fn gaps(&self) -> Vec<Gap> {
+        vec![Gap::SLICES]
+    }
+
     fn accuracy(&self) -> Accuracy {
         Accuracy::Kernel
     }
@@ -41,5 +45,11 @@ impl Backend for Reference {
         };
         let round = |dtype: Dtype, values: Vec<f64>| values.into_iter().map(|value| dtype.round(value)).collect();
         Ok(Outcome { values: round(input.dtype.wide(), values), gradient: round(input.dtype, gradient) })
+    }
+
+    fn parts(&self, input: &CaseInput) -> Result<LossParts, Failure> {
+        let config = input.config()?;
+        let problem = Problem::new(&config, &input.logits.shape, input.core_targets::<f64>())?;
+        Ok(reference::parts(&problem, &input.logits.values)?)
     }
 }

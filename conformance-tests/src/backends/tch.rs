@@ -5,14 +5,14 @@ use std::sync::Once;
 use label_smoothing_tch::tch::kind::Element as Stored;
 use label_smoothing_tch::tch::{self, Kind, TchError, Tensor};
 use label_smoothing_tch::{
-    Error, LossFamily, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss,
-    TchTargets, Weighted,
+    Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy,
+    SmoothedLoss, TchTargets, Weighted,
 };
 
-use super::agree;
-use crate::backend::{Backend, Failure, Outcome};
+use super::{Answer, agree};
+use crate::backend::{Backend, Failure, Gap, Outcome};
 use crate::dtype::Dtype;
-use crate::input::{CaseInput, Dense, Layout, TargetInput};
+use crate::input::{CaseInput, Dense, Layout, TargetInput, Verb};
 use crate::tolerance::Accuracy;
 
 const FRAMEWORK: &str = "tch 0.26.0, libtorch 2.13.0";
@@ -42,12 +42,20 @@ impl Backend for Tch {
         true
     }
 
+    fn gaps(&self) -> Vec<Gap> {
+        vec![Gap::SLICES]
+    }
+
     fn accuracy(&self) -> Accuracy {
         Accuracy::Kernel
     }
 
     fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
-        evaluate(input, Path::Kernel)
+        evaluate(input, Path::Kernel)?.outcome()
+    }
+
+    fn parts(&self, input: &CaseInput) -> Result<LossParts, Failure> {
+        evaluate(input, Path::Kernel)?.parts()
     }
 }
 
@@ -68,12 +76,16 @@ impl Backend for TchComposed {
         Dtype::ALL
     }
 
+    fn gaps(&self) -> Vec<Gap> {
+        vec![Gap::PARTS, Gap::SLICES]
+    }
+
     fn accuracy(&self) -> Accuracy {
         COMPOSED
     }
 
     fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
-        evaluate(input, Path::Composed)
+        evaluate(input, Path::Composed)?.outcome()
     }
 }
 
@@ -87,7 +99,7 @@ enum Path {
 /// spinning, on cores that other cases are computed on.
 static ONE_THREAD: Once = Once::new();
 
-fn evaluate(input: &CaseInput, path: Path) -> Result<Outcome, Failure> {
+fn evaluate(input: &CaseInput, path: Path) -> Result<Answer, Failure> {
     ONE_THREAD.call_once(|| tch::set_num_threads(1));
     let wide = kind(input.dtype.wide());
     match &input.targets {
@@ -104,7 +116,7 @@ fn evaluate(input: &CaseInput, path: Path) -> Result<Outcome, Failure> {
 }
 
 /// Adds the row mask and the row weights, where there are some.
-fn with_rows<'a>(input: &CaseInput, path: Path, targets: impl TchTargets<'a> + Copy) -> Result<Outcome, Failure> {
+fn with_rows<'a>(input: &CaseInput, path: Path, targets: impl TchTargets<'a> + Copy) -> Result<Answer, Failure> {
     let wide = kind(input.dtype.wide());
     let mask = input.row_mask.as_ref().map(tensor).transpose()?;
     let weights = input.row_weights.as_ref().map(tensor).transpose()?;
@@ -119,33 +131,43 @@ fn with_rows<'a>(input: &CaseInput, path: Path, targets: impl TchTargets<'a> + C
     }
 }
 
-fn with_targets<'a>(input: &CaseInput, path: Path, targets: impl TchTargets<'a> + Copy) -> Result<Outcome, Failure> {
+fn with_targets<'a>(input: &CaseInput, path: Path, targets: impl TchTargets<'a> + Copy) -> Result<Answer, Failure> {
     let config = input.config()?;
-    match config.loss() {
-        LossFamily::CrossEntropy => {
+    match (config.loss(), path) {
+        (LossFamily::CrossEntropy, Path::Kernel) => {
             let criterion = SmoothedCrossEntropy::from_config(config)?;
-            match path {
-                Path::Kernel => ask(&criterion, input, targets),
-                Path::Composed => ask(&criterion.composed(), input, targets),
-            }
+            ask(&criterion, input, targets, |logits| criterion.loss_and_parts(logits, targets))
         }
-        LossFamily::BinaryCrossEntropy => {
+        (LossFamily::CrossEntropy, Path::Composed) => {
+            ask(&SmoothedCrossEntropy::from_config(config)?.composed(), input, targets, |_| Err(Error::NoParts))
+        }
+        (LossFamily::BinaryCrossEntropy, Path::Kernel) => {
             let criterion = SmoothedBinaryCrossEntropy::from_config(config)?;
-            match path {
-                Path::Kernel => ask(&criterion, input, targets),
-                Path::Composed => ask(&criterion.composed(), input, targets),
-            }
+            ask(&criterion, input, targets, |logits| criterion.loss_and_parts(logits, targets))
+        }
+        (LossFamily::BinaryCrossEntropy, Path::Composed) => {
+            ask(&SmoothedBinaryCrossEntropy::from_config(config)?.composed(), input, targets, |_| Err(Error::NoParts))
         }
     }
 }
 
 /// The loss on a graph and its gradient; without a graph it must be the same.
-fn ask<C, Y>(criterion: &C, input: &CaseInput, targets: Y) -> Result<Outcome, Failure>
+fn ask<C, Y>(
+    criterion: &C,
+    input: &CaseInput,
+    targets: Y,
+    in_parts: impl Fn(&Tensor) -> Result<(Tensor, LossParts), Error>,
+) -> Result<Answer, Failure>
 where
     C: for<'l> SmoothedLoss<&'l Tensor, Y, Loss = Tensor, RowLosses = Tensor, Error = Error>,
     Y: Copy,
 {
     let logits = laid_out(&input.logits, input.dtype, input.layout)?.f_set_requires_grad(true).map_err(broken)?;
+    if input.verb == Verb::Parts {
+        let (loss, parts) = in_parts(&logits)?;
+        agree("loss_and_parts", &widened(&loss)?, "loss", &widened(&criterion.loss(&logits, targets)?)?)?;
+        return Ok(Answer::Parts(parts));
+    }
     let losses = || {
         if input.row_losses { criterion.row_losses(&logits, targets) } else { criterion.loss(&logits, targets) }
     };
@@ -161,7 +183,7 @@ where
     if gradient.kind() != logits.kind() || gradient.size() != logits.size() {
         return Err(Failure::Broken(format!("a gradient of {:?} {:?}", gradient.kind(), gradient.size())));
     }
-    Ok(Outcome { values, gradient: widened(&gradient)? })
+    Ok(Answer::Outcome(Outcome { values, gradient: widened(&gradient)? }))
 }
 
 /// `d (sum upstream * losses) / d logits`, by libtorch.

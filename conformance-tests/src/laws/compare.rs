@@ -2,10 +2,12 @@
 
 use std::cell::Cell;
 
+use label_smoothing_core::LossParts;
+
 use crate::backend::{Failure, Outcome};
 use crate::bits::same;
 use crate::dtype::Dtype;
-use crate::input::Layout;
+use crate::input::{CaseInput, Layout, Slices};
 use crate::scale::{Place, Scales};
 use crate::session::Session;
 use crate::tolerance::{Bound, eta};
@@ -109,8 +111,23 @@ impl<'a> Trial<'a> {
 
     pub(super) fn ask(&self, scene: &Scene) -> Result<Answer, Failure> {
         let input = scene.input();
-        let Outcome { values, gradient } = self.session.ask(&input, self.layout)?;
-        let scales = Scales::new(&input)?;
+        self.answer(scene, &input, self.session.ask(&input, self.layout)?)
+    }
+
+    /// The same question with the classes in slices.
+    pub(super) fn ask_in_slices(&self, scene: &Scene, slices: Slices) -> Result<Answer, Failure> {
+        let input = scene.input();
+        self.answer(scene, &input, self.session.ask_in_slices(&input, self.layout, slices)?)
+    }
+
+    /// The loss in parts.
+    pub(super) fn parts(&self, scene: &Scene) -> Result<LossParts, Failure> {
+        self.session.ask_for_parts(&scene.input(), self.layout)
+    }
+
+    fn answer(&self, scene: &Scene, input: &CaseInput, outcome: Outcome) -> Result<Answer, Failure> {
+        let Outcome { values, gradient } = outcome;
+        let scales = Scales::new(input)?;
         let k = self.session.backend().accuracy().k(scales.classes);
         self.k.set(k);
         let near = |values: &[f64], places: &[Place], dtype: Dtype| {
@@ -155,6 +172,12 @@ impl<'a> Trial<'a> {
         }
     }
 
+    /// Two numbers of the parts that may differ by `allowed`.
+    pub(super) fn parts_near(&mut self, name: &'static str, left: f64, right: f64, allowed: f64) {
+        let [left, right] = [left, right].map(|value| Near { value, allowed: allowed / 2.0 });
+        self.pair(left, right, false, "parts", &|| format!("the parts' {name}"));
+    }
+
     /// Two losses that must be near.
     pub(super) fn losses(&mut self, left: Near, right: Near) {
         self.pair(left, right, false, "loss", &|| "the loss".to_owned());
@@ -170,7 +193,11 @@ impl<'a> Trial<'a> {
         let allowed = left.allowed + right.allowed;
         let agrees = same(left.value, right.value) || (!bits && difference <= allowed && allowed.is_finite());
         if difference > 0.0 {
-            let k = if name == "loss" { &mut self.found.k_loss } else { &mut self.found.k_gradient };
+            let k = match name {
+                "loss" => &mut self.found.k_loss,
+                "gradient" => &mut self.found.k_gradient,
+                _ => &mut 0.0, // Of the parts no k is kept: their tolerance is not a multiple of the backend's.
+            };
             *k = k.max(difference / allowed * self.k.get());
         }
         if !agrees {

@@ -4,11 +4,13 @@
 //! that it relates, and where it says that numbers are the same, by their bits if the backend claims those.
 
 mod compare;
+mod parts_laws;
 mod random;
 mod scale_laws;
 mod scene;
 mod scenes;
 mod shape_laws;
+mod slice_laws;
 mod target_laws;
 
 use crate::backend::Failure;
@@ -34,7 +36,7 @@ struct Rule {
 }
 
 /// Every law.
-const RULES: &[&[Rule]] = &[shape_laws::RULES, scale_laws::RULES, target_laws::RULES];
+const RULES: &[&[Rule]] = &[shape_laws::RULES, scale_laws::RULES, target_laws::RULES, parts_laws::RULES];
 
 impl Law {
     /// The first question, before its numbers are rounded to an element type.
@@ -53,8 +55,11 @@ impl Law {
 /// Every law on every scene that it applies to.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for rule in RULES.iter().copied().flatten() {
-        for scene in scenes::scenes().into_iter().filter(rule.applies) {
+    let rules = RULES.iter().copied().flatten().zip(std::iter::repeat(scenes::scenes as fn() -> Vec<Scene>));
+    let rules =
+        rules.chain(slice_laws::RULES.iter().zip(std::iter::repeat(scenes::vocabularies as fn() -> Vec<Scene>)));
+    for (rule, scenes) in rules {
+        for scene in scenes().into_iter().filter(rule.applies) {
             let id = format!("law/{}/{}", rule.name, scene.name);
             cases.push(Case { id, flags: Vec::new(), check: Check::Law(Law { rule, scene }) });
         }

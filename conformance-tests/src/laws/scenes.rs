@@ -21,6 +21,22 @@ pub(super) fn scenes() -> Vec<Scene> {
     ]
 }
 
+/// Two scenes of a vocabulary of eight blocks of 1024 classes and a little more, for slices of it.
+pub(super) fn vocabularies() -> Vec<Scene> {
+    let mut padded = plain("vocabulary", &mut Random::new(11), 3, 8200);
+    padded.ignore_index = vec![-100];
+    padded.targets = SceneTargets::Indices(vec![8199, -100, 1024]);
+    let random = &mut Random::new(12);
+    let others = plain("vocabulary-others", random, 2, 8200);
+    let others = Scene {
+        smoothing: Smoothing::UniformOthers { epsilon: 0.2 },
+        z_loss: 1e-3,
+        row_weights: Some(list(random, 2, 0.5, 2.0)),
+        ..others
+    };
+    vec![padded, others]
+}
+
 fn table(random: &mut Random, rows: usize, classes: usize, low: f64, high: f64) -> Table<f64> {
     (0..rows).map(|_| (0..classes).map(|_| random.between(low, high)).collect()).collect()
 }
