@@ -76,7 +76,10 @@ impl<T: Element> Task<'_, T> {
         match (self.common.family, self.common.plan) {
             (LossFamily::BinaryCrossEntropy, _) => self.binary_rows(),
             (LossFamily::CrossEntropy, Some(plan)) if in_groups => self.groups(plan),
-            (LossFamily::CrossEntropy, plan) => self.single_rows(plan),
+            (LossFamily::CrossEntropy, plan) => match self.common.terms {
+                Some(terms) => self.penalized_rows(&terms),
+                None => self.single_rows(plan),
+            },
         }
         self.sums
     }
@@ -208,7 +211,7 @@ impl<T: Element> Task<'_, T> {
     }
 
     /// Keeps what a row of the softmax family gives.
-    fn keep(&mut self, row: usize, loss: f64, nll: f64, is_correct: bool) {
+    pub(super) fn keep(&mut self, row: usize, loss: f64, nll: f64, is_correct: bool) {
         self.push(row, Sums { loss: loss.into(), nll: nll.into(), correct: u64::from(is_correct) });
         if let Some(losses) = &mut self.losses {
             losses[row] = T::Wide::from_f64(loss);
@@ -216,14 +219,14 @@ impl<T: Element> Task<'_, T> {
     }
 
     /// A row that is not counted: its loss and gradient are 0. It does not look ahead.
-    fn skip(&mut self, row: usize) -> Option<Maximum<T::Wide>> {
+    pub(super) fn skip(&mut self, row: usize) -> Option<Maximum<T::Wide>> {
         self.push(row, Sums::default());
         self.fill(row, 0.0);
         None
     }
 
     /// A row without a softmax: its loss and gradient are NaN. It does not look ahead either.
-    fn undefined(&mut self, row: usize) -> Option<Maximum<T::Wide>> {
+    pub(super) fn undefined(&mut self, row: usize) -> Option<Maximum<T::Wide>> {
         self.push(row, Sums { loss: f64::NAN.into(), nll: f64::NAN.into(), correct: 0 });
         self.stats.keep(row, RowStats { max: T::Wide::from_f64(f64::NAN), ..RowStats::default() });
         self.fill(row, f64::NAN);
