@@ -32,6 +32,7 @@ pub struct LossParts {
     sum: CarriedSum,
     denominator: PartsDenominator,
     nll: CarriedSum,
+    z_loss: CarriedSum,
     counted: u64,
     correct: u64,
 }
@@ -52,8 +53,19 @@ pub struct Sums {
     pub(crate) loss: CarriedSum,
     /// The row losses without smoothing and weights.
     pub(crate) nll: CarriedSum,
+    /// What the z-loss contributes to the row losses.
+    pub(crate) z_loss: CarriedSum,
     /// The correct predictions.
     pub(crate) correct: u64,
+}
+
+impl Sums {
+    /// Those of a row without a softmax; where it has no z-loss, that is 0 as elsewhere.
+    pub(crate) fn undefined(z_factor: f64) -> Self {
+        let nan = CarriedSum::from(f64::NAN);
+        let z_loss = if z_factor == 0.0 { CarriedSum::default() } else { nan };
+        Self { loss: nan, nll: nan, z_loss, correct: 0 }
+    }
 }
 
 impl Add for Sums {
@@ -61,7 +73,12 @@ impl Add for Sums {
 
     #[inline(always)]
     fn add(self, other: Self) -> Self {
-        Self { loss: self.loss + other.loss, nll: self.nll + other.nll, correct: self.correct + other.correct }
+        Self {
+            loss: self.loss + other.loss,
+            nll: self.nll + other.nll,
+            z_loss: self.z_loss + other.z_loss,
+            correct: self.correct + other.correct,
+        }
     }
 }
 
@@ -71,8 +88,8 @@ impl LossParts {
             Denominator::Constant(value) => PartsDenominator::Constant(value),
             _ => PartsDenominator::OfBatch(problem.carried_denominator()),
         };
-        let Sums { loss, nll, correct } = sums;
-        Self { sum: loss, denominator, nll, counted: problem.counted() as u64, correct }
+        let Sums { loss, nll, z_loss, correct } = sums;
+        Self { sum: loss, denominator, nll, z_loss, counted: problem.counted() as u64, correct }
     }
 
     /// The sum of the row losses, in nats.
@@ -105,6 +122,20 @@ impl LossParts {
     #[must_use]
     pub fn nll(&self) -> f64 {
         self.nll.value()
+    }
+
+    /// How much of [`sum`](Self::sum) is the z-loss: the sum of the rows' `z_loss * lse^2`, row weights included. 0 where
+    /// none is configured.
+    #[must_use]
+    pub fn z_loss(&self) -> f64 {
+        self.z_loss.value()
+    }
+
+    /// What smoothing adds to the plain loss: `sum - nll - z_loss`, in nats. Class and row weights, an entropy that
+    /// is taken off, penalties and another likelihood are in it too, where they are configured; without any of these and without smoothing it is 0.
+    #[must_use]
+    pub fn smoothing(&self) -> f64 {
+        (self.sum + (-self.nll) + (-self.z_loss)).value()
     }
 
     /// `exp(nll / counted)`: the perplexity that is comparable between models, smoothed or not.
@@ -148,6 +179,7 @@ impl Add for LossParts {
             sum: self.sum + other.sum,
             denominator,
             nll: self.nll + other.nll,
+            z_loss: self.z_loss + other.z_loss,
             counted: self.counted + other.counted,
             correct: self.correct + other.correct,
         }
@@ -164,8 +196,14 @@ impl Sum for LossParts {
     /// The parts of no batch at all are 0 over 0.
     fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
         let zero = CarriedSum::default();
-        let nothing =
-            Self { sum: zero, denominator: PartsDenominator::OfBatch(zero), nll: zero, counted: 0, correct: 0 };
+        let nothing = Self {
+            sum: zero,
+            denominator: PartsDenominator::OfBatch(zero),
+            nll: zero,
+            z_loss: zero,
+            counted: 0,
+            correct: 0,
+        };
         parts.reduce(Add::add).unwrap_or(nothing)
     }
 }

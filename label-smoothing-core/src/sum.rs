@@ -1,6 +1,6 @@
 //! The one order in which rows are added, and sums that carry what their roundings lost.
 
-use std::ops::Add;
+use std::ops::{Add, Neg};
 
 /// A sum in `f64` with its rounding error beside it: of a million terms it is the exact sum, rounded once, but for
 /// second-order errors (Knuth's two-sum).
@@ -48,6 +48,14 @@ impl Add for CarriedSum {
         let kept = sum - self.sum;
         let lost = ((self.sum - (sum - kept)) + (other.sum - kept)) + (self.lost + other.lost);
         Self::new(sum, lost)
+    }
+}
+
+impl Neg for CarriedSum {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self { sum: -self.sum, lost: -self.lost }
     }
 }
 

@@ -8,8 +8,8 @@ use label_smoothing_candle::{
     SmoothedLoss, Weighted,
 };
 
-use super::agree;
-use crate::backend::{Backend, Failure, Outcome};
+use super::{KERNEL_ONLY, agree};
+use crate::backend::{Backend, Failure, Gap, Outcome};
 use crate::dtype::Dtype;
 use crate::input::{CaseInput, Dense, Layout, TargetInput};
 use crate::tolerance::Accuracy;
@@ -75,6 +75,10 @@ impl Backend for CandleComposed {
             DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
             DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
         }
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        vec![KERNEL_ONLY]
     }
 
     fn accuracy(&self) -> Accuracy {

@@ -28,6 +28,11 @@ pub use reference::Reference;
 #[cfg(feature = "tch")]
 pub use tch::{Tch, TchComposed};
 
+#[cfg(any(feature = "burn", feature = "candle", feature = "tch"))]
+use label_smoothing_core::{Problem, reference::Coefficients};
+
+#[cfg(any(feature = "burn", feature = "candle", feature = "tch"))]
+use crate::backend::Gap;
 use crate::backend::{Backend, Failure};
 use crate::bits::first_difference;
 
@@ -55,6 +60,19 @@ pub fn all() -> Vec<Box<dyn Backend>> {
         Box::new(TchComposed),
     ]
 }
+
+/// What the losses composed of a framework's operations leave to the kernel: they are refused, by name.
+#[cfg(any(feature = "burn", feature = "candle", feature = "tch"))]
+const KERNEL_ONLY: Gap = Gap {
+    feature: "penalties and other likelihoods",
+    reason: "computed by the kernel only; the path composed of the framework's operations knows factors of -log p and lse^2",
+    covers: |input| {
+        // What has no loss at all is refused for its own reason.
+        let Ok(config) = input.config() else { return false };
+        let problem = Problem::new(&config, &input.logits.shape, input.core_targets::<f64>());
+        problem.is_ok() && Coefficients::check(&config).is_err()
+    },
+};
 
 /// Demands that two ways of one backend give the same bits.
 ///

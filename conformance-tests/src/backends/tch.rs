@@ -9,8 +9,8 @@ use label_smoothing_tch::{
     TchTargets, Weighted,
 };
 
-use super::agree;
-use crate::backend::{Backend, Failure, Outcome};
+use super::{KERNEL_ONLY, agree};
+use crate::backend::{Backend, Failure, Gap, Outcome};
 use crate::dtype::Dtype;
 use crate::input::{CaseInput, Dense, Layout, TargetInput};
 use crate::tolerance::Accuracy;
@@ -66,6 +66,10 @@ impl Backend for TchComposed {
 
     fn dtypes(&self) -> &[Dtype] {
         Dtype::ALL
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        vec![KERNEL_ONLY]
     }
 
     fn accuracy(&self) -> Accuracy {

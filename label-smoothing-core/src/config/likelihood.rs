@@ -16,7 +16,9 @@ use crate::error::Error;
 ///
 /// The z-loss and [penalties](crate::Penalty) are added as to the cross entropy, and the denominator is the same. The
 /// plain negative log-likelihood in the parts of the loss is still that of the target as given.
-/// `subtract_entropy` goes with the negative log-likelihood only: the others have their minimum elsewhere.
+/// `subtract_entropy` goes with the negative log-likelihood only: the others have their minimum elsewhere. The kernel
+/// computes the others in `f64` for every element type; losses composed of a framework's own operations, as on GPUs, and
+/// presets of other systems refuse them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields))]

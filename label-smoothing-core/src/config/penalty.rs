@@ -11,7 +11,10 @@ use crate::error::Error;
 /// whose logit is `-inf` (`p = 0`) every term is 0, and it is left out of means over classes. Several penalties add up,
 /// at most one of each kind. `subtract_entropy` takes off nothing of theirs.
 ///
-/// All four do not feel an offset on the whole row, so that their gradients sum to 0 over it.
+/// None of the four feels an offset on the whole row, so that their gradients sum to 0 over it.
+///
+/// The kernel computes them, in `f64` for every element type; losses composed of a framework's own operations, as on
+/// GPUs, and presets of other systems refuse them.
 ///
 /// ```
 /// use label_smoothing_core::{kernel, Array, Config, Penalty, Problem, Targets};

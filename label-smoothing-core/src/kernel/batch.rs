@@ -61,7 +61,7 @@ pub(super) fn run<T: Element, P: Element>(problem: &Problem<P>, job: Job<'_, T>)
 /// Runs a batch on a given instruction set; the bits are the same on each.
 pub(super) fn run_at<T: Element, P: Element>(level: Level, problem: &Problem<P>, job: Job<'_, T>) -> LossParts {
     let terms = Terms::new(problem.config());
-    let plan = if terms.is_none() { SpreadPlan::new(problem) } else { None };
+    let plan = SpreadPlan::new(problem);
     let (shape, family) = (problem.shape(), problem.config().loss());
     let common = Common { level, rows: problem, shape, family, plan: plan.as_ref(), terms, factor: job.factor };
     let mut sums = Tree::new();
@@ -69,6 +69,11 @@ pub(super) fn run_at<T: Element, P: Element>(level: Level, problem: &Problem<P>,
         sums.append(part);
     }
     LossParts::new(problem, sums.total().unwrap_or_default())
+}
+
+/// How many rows of so many logits are worth a thread. A power of two, so that tasks are nodes of the tree of rows.
+pub(super) fn rows_of_task(logits_per_row: usize) -> usize {
+    TASK_LOGITS.div_ceil(logits_per_row.max(1)).next_power_of_two()
 }
 
 /// Cuts a batch along the axes before the class axis, where its memory comes apart in slices.
@@ -80,12 +85,7 @@ fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>) -> Vec<Task<'a, T>> 
         LossFamily::CrossEntropy => shape.inner(),
         LossFamily::BinaryCrossEntropy => per_outer,
     };
-    let step = if cfg!(feature = "parallel") {
-        // A power of two, so that tasks are nodes of the tree of rows.
-        TASK_LOGITS.div_ceil(per_outer.max(1)).next_power_of_two()
-    } else {
-        shape.outer().max(1)
-    };
+    let step = if cfg!(feature = "parallel") { rows_of_task(per_outer) } else { shape.outer().max(1) };
     let mut tasks = Vec::new();
     for first in (0..shape.outer()).step_by(step) {
         let count = step.min(shape.outer() - first);
@@ -115,12 +115,12 @@ fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>) -> Vec<Task<'a, T>> 
 
 /// Applies `each` to every item, on the current rayon pool if there are several; the results in the items' order.
 #[cfg(feature = "parallel")]
-fn map<I: Send, R: Send>(items: Vec<I>, each: impl Fn(I) -> R + Sync + Send) -> Vec<R> {
+pub(super) fn map<I: Send, R: Send>(items: Vec<I>, each: impl Fn(I) -> R + Sync + Send) -> Vec<R> {
     use rayon::prelude::*;
     if items.len() > 1 { items.into_par_iter().map(each).collect() } else { items.into_iter().map(each).collect() }
 }
 
 #[cfg(not(feature = "parallel"))]
-fn map<I, R>(items: Vec<I>, each: impl Fn(I) -> R) -> Vec<R> {
+pub(super) fn map<I, R>(items: Vec<I>, each: impl Fn(I) -> R) -> Vec<R> {
     items.into_iter().map(each).collect()
 }

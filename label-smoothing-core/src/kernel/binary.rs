@@ -100,7 +100,7 @@ impl<T: Element> Task<'_, T> {
             _ => elements(self.common.level, z, targets, self.common.rows.subtracts_entropy(), answer),
         }
         let (loss, nll) = (total(&answer.loss[..classes]), total(&answer.nll[..classes]));
-        self.push(row, Sums { loss: loss.into(), nll: nll.into(), correct });
+        self.push(row, Sums { loss: loss.into(), nll: nll.into(), correct, ..Sums::default() });
     }
 
     fn write_binary(&mut self, row: usize, answer: &BinaryAnswer) {

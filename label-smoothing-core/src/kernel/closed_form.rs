@@ -140,14 +140,27 @@ pub(super) struct Coefficients<R> {
     pub(super) offset: R,
 }
 
-/// A row loss, and that of the target as given.
-///
-/// `L = A lse' - sum_c a_c t_c + z_loss lse^2 - offset`; never `A lse - sum_c a_c z_c`, which cancels at large offsets.
-#[inline(always)]
-pub(super) fn losses<R: Real>(a: &Coefficients<R>, row: &RowSums<R>) -> (R, R) {
-    let lse = row.max + row.lse;
-    let loss = ((a.total * row.lse - a.shifted) + a.z_factor * (lse * lse)) - a.offset;
-    (loss, a.given * row.lse - a.given_shifted)
+/// The losses of a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Losses<R> {
+    /// The row loss.
+    pub(super) loss: R,
+    /// That of the target as given: the plain negative log-likelihood.
+    pub(super) nll: R,
+    /// How much of the row loss is `z_loss lse^2`.
+    pub(super) z_loss: R,
+}
+
+impl<R: Real> Losses<R> {
+    /// `L = A lse' - sum_c a_c t_c + z_loss lse^2 - offset`; never `A lse - sum_c a_c z_c`, which cancels at large
+    /// offsets.
+    #[inline(always)]
+    pub(super) fn new(a: &Coefficients<R>, row: &RowSums<R>) -> Self {
+        let lse = row.max + row.lse;
+        let z_loss = a.z_factor * (lse * lse);
+        let loss = ((a.total * row.lse - a.shifted) + z_loss) - a.offset;
+        Self { loss, nll: a.given * row.lse - a.given_shifted, z_loss }
+    }
 }
 
 /// What the gradient of a row is made of, with the batch's factor `f` in it.

@@ -5,7 +5,7 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f64x8, mask64x8};
 
-use super::closed_form::{self, RowGradient, RowSums, Sharers, Spread};
+use super::closed_form::{Losses, Real, RowGradient, RowSums, Sharers, Spread};
 use super::lanes::{BLOCK, Float, LANES, MAX_WIDTH};
 use super::math;
 use crate::element::Element;
@@ -27,6 +27,8 @@ pub(super) struct Targets<W> {
     pub(super) sharers: Sharers,
     /// Whether the second class is another than the first.
     pub(super) is_mixed: bool,
+    /// Whether there is a z-loss to be added up.
+    pub(super) has_z_loss: bool,
 }
 
 /// Room for what becomes of a group of rows.
@@ -51,6 +53,7 @@ impl<W: Float> Room<W> {
 pub(super) struct Answer<W> {
     pub(super) loss: [f64; MAX_WIDTH],
     pub(super) nll: [f64; MAX_WIDTH],
+    pub(super) z_loss: [f64; MAX_WIDTH],
     /// Which rows have a softmax: no NaN, no `+inf`, not only `-inf`. A bit for each.
     pub(super) is_defined: u64,
     /// Which counted rows' maximum is in the target's likeliest class.
@@ -67,6 +70,7 @@ impl<W: Float> Answer<W> {
         Self {
             loss: [0.0; MAX_WIDTH],
             nll: [0.0; MAX_WIDTH],
+            z_loss: [0.0; MAX_WIDTH],
             is_defined: 0,
             is_correct: 0,
             sums: Sums::default(),
@@ -260,7 +264,7 @@ fn finish<S: Simd, W: Float>(
     answer.is_correct = is_correct & answer.is_defined & targets.is_counted;
 
     let (zero, nan) = (f64x8::splat(simd, 0.0), f64x8::splat(simd, f64::NAN));
-    let (mut loss, mut nll) = ([zero; 2], [zero; 2]);
+    let (mut loss, mut nll, mut z_loss) = ([zero; 2], [zero; 2], [zero; 2]);
     let (mut probability, mut spread, mut at_maximum) = ([zero; 2], [zero; 2], [zero; 2]);
     let mut at_targets = [[zero; 2]; 2];
     for half in 0..W::HALVES {
@@ -269,11 +273,16 @@ fn finish<S: Simd, W: Float>(
         let (others, t) = (sums.others[half], [z[0][half] - max[half], z[1][half] - max[half]]);
         let row = RowSums { max: max[half], others, lse: math::log_1p(simd, others) };
         let a = target.coefficients(targets.sharers, is_maximum, t, sums.shifted[half]);
-        let (of_row, of_given) = closed_form::losses(&a, &row);
         let is_defined = mask64x8::from_bitmask(simd, answer.is_defined >> (8 * half) & 0xff);
         let is_counted = mask64x8::from_bitmask(simd, targets.is_counted >> (8 * half) & 0xff);
-        loss[half] = is_counted.select(is_defined.select(of_row, nan), zero);
-        nll[half] = is_counted.select(is_defined.select(of_given, nan), zero);
+        let losses = Losses::new(&a, &row);
+        loss[half] = is_counted.select(is_defined.select(losses.loss, nan), zero);
+        nll[half] = is_counted.select(is_defined.select(losses.nll, nan), zero);
+        if targets.has_z_loss {
+            let of_row = is_counted.select(is_defined.select(losses.z_loss, nan), zero);
+            z_loss[half] = of_row.unless(target.z_factor.is_zero());
+            z_loss[half].store_slice(&mut answer.z_loss[half * 8..half * 8 + 8]);
+        }
         let gradient = RowGradient::new(&a, &row, factor);
         let of_targets = target.at_targets(targets.sharers);
         (probability[half], at_maximum[half]) = (gradient.probability, gradient.at_maximum);
@@ -285,8 +294,9 @@ fn finish<S: Simd, W: Float>(
         loss[half].store_slice(&mut answer.loss[half * 8..half * 8 + 8]);
         nll[half].store_slice(&mut answer.nll[half * 8..half * 8 + 8]);
     }
-    answer.sums = node(simd, W::HALVES, loss, nll);
-    answer.sums.correct = u64::from(answer.is_correct.count_ones());
+    let [loss, nll] = node(simd, W::HALVES, loss, nll);
+    let [z_loss, _] = if targets.has_z_loss { node(simd, W::HALVES, z_loss, z_loss) } else { Default::default() };
+    answer.sums = Sums { loss, nll, z_loss, correct: u64::from(answer.is_correct.count_ones()) };
     let gradient = &mut answer.gradient;
     sums.column.store_slice(&mut gradient.maximum.0[..W::WIDTH]);
     let wide = [probability, spread, at_maximum, at_targets[0], at_targets[1]];
@@ -297,22 +307,21 @@ fn finish<S: Simd, W: Float>(
     }
 }
 
-/// The losses of 8 or 16 rows added up as the rows' tree does it, by neighbours: several nodes of a level at once.
+/// Two numbers of 8 or 16 rows added up as the rows' tree does it, by neighbours: several nodes of a level at once.
 #[inline(always)]
-fn node<S: Simd>(simd: S, halves: usize, loss: [f64x8<S>; 2], nll: [f64x8<S>; 2]) -> Sums {
+fn node<S: Simd>(simd: S, halves: usize, a: [f64x8<S>; 2], b: [f64x8<S>; 2]) -> [CarriedSum; 2] {
     let zero = f64x8::splat(simd, 0.0);
-    let (mut losses, mut nlls) = ((loss[0], zero), (nll[0], zero));
+    let (mut of_a, mut of_b) = ((a[0], zero), (b[0], zero));
     if halves == 2 {
-        losses = carried(loss[0].deinterleave(loss[1]), (zero, zero));
-        nlls = carried(nll[0].deinterleave(nll[1]), (zero, zero));
+        of_a = carried(a[0].deinterleave(a[1]), (zero, zero));
+        of_b = carried(b[0].deinterleave(b[1]), (zero, zero));
     }
-    // Eight nodes of each; from here on both in one vector, those of the losses in front.
-    let mut nodes = carried(losses.0.deinterleave(nlls.0), losses.1.deinterleave(nlls.1));
+    // Eight nodes of each; from here on both in one vector, those of `a` in front.
+    let mut nodes = carried(of_a.0.deinterleave(of_b.0), of_a.1.deinterleave(of_b.1));
     for _ in 0..2 {
         nodes = carried(nodes.0.deinterleave(nodes.0), nodes.1.deinterleave(nodes.1));
     }
-    let sum = |at: usize| CarriedSum::new(nodes.0.as_slice()[at], nodes.1.as_slice()[at]);
-    Sums { loss: sum(0), nll: sum(1), correct: 0 }
+    [0, 1].map(|at| CarriedSum::new(nodes.0.as_slice()[at], nodes.1.as_slice()[at]))
 }
 
 /// The addition of carried sums.

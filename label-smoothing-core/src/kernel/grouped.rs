@@ -37,6 +37,7 @@ impl<W: Float> GroupScratch<W> {
                 spread: Spread::of_all(&spread),
                 sharers: plan.sharers,
                 is_mixed: plan.is_mixed,
+                has_z_loss: plan.has_z_loss,
             },
             answer: Answer::new(),
             upstream: match upstream {
@@ -162,7 +163,12 @@ impl<T: Element> Task<'_, T> {
         }
         for row in 0..group.rows {
             let correct = answer.is_correct >> row & 1;
-            let sums = Sums { loss: answer.loss[row].into(), nll: answer.nll[row].into(), correct };
+            let sums = Sums {
+                loss: answer.loss[row].into(),
+                nll: answer.nll[row].into(),
+                z_loss: answer.z_loss[row].into(),
+                correct,
+            };
             self.sums.push(start + row, 0, sums);
         }
     }

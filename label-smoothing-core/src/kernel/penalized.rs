@@ -4,7 +4,7 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, f64x8};
 
 use super::binary::WriteElements;
-use super::closed_form::{self, Coefficients, RowGradient, RowSums};
+use super::closed_form::{Coefficients, Losses, RowGradient, RowSums};
 use super::general::{GeneralScratch, WIDTH, general_row, total};
 use super::likelihood::{self, Classes};
 use super::math;
@@ -77,9 +77,10 @@ impl<T: Element> Task<'_, T> {
         };
         let of_row = exponentials(level, max, m, classes, scratch);
         let (mut a, likeliest) = general_row(level, rows, global, m, classes, &mut scratch.general);
-        let (mut loss, nll) = closed_form::losses(&a, &of_row);
+        let mut losses = Losses::new(&a, &of_row);
         if terms.likelihood != Likelihood::NegativeLog {
-            loss = replace_likelihood(level, terms.likelihood, m, classes, &of_row, &mut a, scratch);
+            losses.loss =
+                losses.z_loss + replace_likelihood(level, terms.likelihood, m, classes, &of_row, &mut a, scratch);
         }
         let gradient = RowGradient::new(&a, &of_row, 1.0);
         for (class, g) in scratch.gradient[..classes].iter_mut().enumerate() {
@@ -92,9 +93,9 @@ impl<T: Element> Task<'_, T> {
         }
         let mut penalized = Penalized::new(rows.row_weight(global), m, classes, &of_row, scratch);
         for penalty in terms.penalties {
-            loss += penalized.add(penalty);
+            losses.loss += penalized.add(penalty);
         }
-        self.keep(row, loss, nll, m == likeliest);
+        self.keep(row, losses, m == likeliest);
         let (upstream, factor) = (self.upstream.at(global), self.common.factor);
         let value = |class: usize| scaled(upstream, factor * scratch.gradient[class]);
         self.memory.write(WriteElements { start, step: inner, classes, value });
@@ -135,7 +136,7 @@ fn exponentials(level: Level, max: f64, m: usize, classes: usize, scratch: &mut 
     RowSums { max, others, lse }
 }
 
-/// The row's loss by another likelihood; the coefficients become those of its gradient.
+/// The row's loss by another likelihood, without its z-loss; the coefficients become those of its gradient.
 fn replace_likelihood(
     level: Level,
     likelihood: Likelihood,
@@ -154,8 +155,7 @@ fn replace_likelihood(
     a.total = total(&coefficients[..classes]);
     a.total_of_others = total(&terms[..classes]);
     a.at_maximum = coefficients[m];
-    let lse = row.max + row.lse;
-    loss + a.z_factor * (lse * lse)
+    loss
 }
 
 /// What penalties look at and add to.

@@ -6,6 +6,7 @@ use fearless_simd::{Level, dispatch, f64x8};
 use super::closed_form::{Sharers, Spread};
 use super::general::Rows;
 use super::math;
+use super::penalized::Terms;
 use crate::check::Problem;
 use crate::config::{ClassWeighting, NonFiniteLogits, Smoothing};
 use crate::element::Element;
@@ -39,6 +40,8 @@ pub(super) struct SpreadPlan<'a> {
     pub(super) sharers: Sharers,
     /// Whether rows have two target classes.
     pub(super) is_mixed: bool,
+    /// Whether there is a z-loss.
+    pub(super) has_z_loss: bool,
     /// The coefficients, where all counted rows have the same, with their classes and the ids that are ignored.
     pub(super) common: Option<CommonSpread<'a>>,
 }
@@ -72,6 +75,7 @@ impl<'a> SpreadPlan<'a> {
         Some(Self {
             sharers: Sharers { classes: problem.shape().classes(), has_hole },
             is_mixed: matches!(problem.labels(), Labels::Mixed { .. }),
+            has_z_loss: config.z_loss() != 0.0,
             common,
         })
     }
@@ -109,6 +113,9 @@ impl CommonSpread<'_> {
 /// Whether every row of the problem is a [`SpreadRow`].
 fn is_spread<P: Element>(problem: &Problem<P>) -> bool {
     let config = problem.config();
+    if Terms::new(config).is_some() {
+        return false;
+    }
     let labels = !matches!(problem.labels(), Labels::Probabilities(_));
     let smoothing = match config.smoothing() {
         Smoothing::None => return labels && config.class_weighting() != ClassWeighting::Expected,

@@ -65,9 +65,9 @@ pub(super) fn again<T: Element>(
 /// The largest logit of a row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Maximum<W> {
-    value: W,
+    pub(super) value: W,
     /// Whether there is no NaN, which vectors' maxima treat differently on different processors.
-    is_number: bool,
+    pub(super) is_number: bool,
 }
 
 /// Finds the largest logit of a row.
@@ -113,6 +113,20 @@ pub(super) fn sums<T: Element>(level: Level, row: Row<'_, T>, exps: &mut [T::Wid
         let lse = math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0];
         let next = (!row.next.is_empty()).then(|| ahead.finish(simd, row.next));
         Some(Sums { max: value, column, others, lse, shifted, next })
+    })
+}
+
+/// The first column that holds a value which one of them does.
+pub(super) fn column_of<T: Element>(level: Level, z: &[T], value: T::Wide) -> usize {
+    dispatch!(level, simd => first_equal(simd, z, value))
+}
+
+/// The sums of one block of a row whose maximum may be elsewhere: of `exp(t)` over all its columns but `excluded`, and of
+/// `t` over all but the hole.
+pub(super) fn block<T: Element>(level: Level, block: Row<'_, T>, excluded: usize) -> [f64; 2] {
+    dispatch!(level, simd => {
+        let (others, shifted) = exponentials(simd, &block, excluded, &mut Largest::new(simd), &mut []);
+        [others, shifted]
     })
 }
 

@@ -1,7 +1,7 @@
 //! The rows of one task: some consecutive rows with memory of their own.
 
 use super::batch::Common;
-use super::closed_form::{self, RowGradient, RowSums};
+use super::closed_form::{Losses, RowGradient, RowSums};
 use super::general::{GeneralScratch, general_row};
 use super::lanes::{Float, LANES};
 use super::memory::{Memory, Upstream, Write};
@@ -131,8 +131,7 @@ impl<T: Element> Task<'_, T> {
         let is_maximum = target.classes.map(|class| class == sums.column);
         let a = target.spread.coefficients(plan.sharers, is_maximum, t, sums.shifted);
         let of_row = RowSums { max, others: sums.others, lse: sums.lse };
-        let (loss, nll) = closed_form::losses(&a, &of_row);
-        self.keep(row, loss, nll, sums.column == target.likeliest());
+        self.keep(row, Losses::new(&a, &of_row), sums.column == target.likeliest());
         if !self.memory.wants_gradient() {
             return sums.next;
         }
@@ -176,8 +175,7 @@ impl<T: Element> Task<'_, T> {
         let global = self.first_row + row;
         let (a, likeliest) = general_row(level, self.common.rows, global, sums.column, classes, &mut scratch.general);
         let of_row = RowSums { max, others: sums.others, lse: sums.lse };
-        let (loss, nll) = closed_form::losses(&a, &of_row);
-        self.keep(row, loss, nll, sums.column == likeliest);
+        self.keep(row, Losses::new(&a, &of_row), sums.column == likeliest);
         if !self.memory.wants_gradient() {
             return sums.next;
         }
@@ -211,8 +209,10 @@ impl<T: Element> Task<'_, T> {
     }
 
     /// Keeps what a row of the softmax family gives.
-    pub(super) fn keep(&mut self, row: usize, loss: f64, nll: f64, is_correct: bool) {
-        self.push(row, Sums { loss: loss.into(), nll: nll.into(), correct: u64::from(is_correct) });
+    pub(super) fn keep(&mut self, row: usize, of_row: Losses<f64>, is_correct: bool) {
+        let Losses { loss, nll, z_loss } = of_row;
+        let correct = u64::from(is_correct);
+        self.push(row, Sums { loss: loss.into(), nll: nll.into(), z_loss: z_loss.into(), correct });
         if let Some(losses) = &mut self.losses {
             losses[row] = T::Wide::from_f64(loss);
         }
@@ -227,7 +227,7 @@ impl<T: Element> Task<'_, T> {
 
     /// A row without a softmax: its loss and gradient are NaN. It does not look ahead either.
     pub(super) fn undefined(&mut self, row: usize) -> Option<Maximum<T::Wide>> {
-        self.push(row, Sums { loss: f64::NAN.into(), nll: f64::NAN.into(), correct: 0 });
+        self.push(row, Sums::undefined(self.common.rows.z_factor(self.first_row + row)));
         self.stats.keep(row, RowStats { max: T::Wide::from_f64(f64::NAN), ..RowStats::default() });
         self.fill(row, f64::NAN);
         None

@@ -42,6 +42,7 @@ pub(super) fn row<P: Element>(problem: &Problem<P>, z: &[f64], target: &Weighted
     Row {
         losses: (0..classes).map(loss).collect(),
         gradients: (0..classes).map(gradient).collect(),
+        z_loss: 0.0,
         nll: pairwise(classes, &|c| cross_entropy(z[c], hard[c], 1.0 - hard[c])),
         correct: (0..classes).filter(|&c| (z[c] > 0.0) == (hard[c] > 0.5)).count() as u64,
     }

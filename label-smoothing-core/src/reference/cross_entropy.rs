@@ -1,10 +1,10 @@
 //! One row of the softmax family.
 
 use super::Row;
-use super::likelihood::Probability;
-use super::penalty::Prediction;
+use super::prediction::{Prediction, Probability, first_maximum};
 use super::target::WeightedTarget;
 use crate::check::Problem;
+use crate::config::Likelihood;
 use crate::element::Element;
 use crate::sum::pairwise;
 
@@ -19,67 +19,49 @@ use crate::sum::pairwise;
 /// keep what a confident row has left (where `p_m` is at least one half; elsewhere `1 - p_m` would cancel). Terms with `a_c = 0` are left out, not multiplied.
 pub(super) fn row<P: Element>(problem: &Problem<P>, row: usize, z: &[f64], target: &WeightedTarget) -> Row {
     let classes = z.len();
-    let a = target.coefficients();
-    let (m, max) = first_maximum(z);
-    if !max.is_finite() || z.iter().any(|z| z.is_nan()) {
-        return Row { losses: vec![f64::NAN], gradients: vec![f64::NAN; classes], nll: f64::NAN, correct: 0 };
-    }
-    let t: Vec<f64> = z.iter().map(|z| z - max).collect();
-    let others_sum = pairwise(classes, &|c| if c == m { 0.0 } else { t[c].exp() });
-    let sum = 1.0 + others_sum;
-    let shifted_lse = others_sum.ln_1p();
-    let lse = max + shifted_lse;
-    let minus_log_p = |c: usize| shifted_lse - t[c];
-    let probability = |c: usize| {
-        let p = t[c].exp() / sum;
-        let rest = if c == m { others_sum / sum } else { 1.0 - p };
-        Probability { p, minus_log: minus_log_p(c), rest }
-    };
-    let likelihood = problem.config().likelihood();
-
-    let weighted =
-        |a: &[f64], cost: &dyn Fn(usize) -> f64| pairwise(classes, &|c| if a[c] == 0.0 { 0.0 } else { a[c] * cost(c) });
     let row_weight = problem.row_weight(row);
     let z_factor = row_weight * problem.config().z_loss();
-    let mut loss = weighted(&a, &|c| likelihood.cost(probability(c))) + z_factor * lse * lse;
+    let Some(prediction) = Prediction::new(z) else {
+        let z_loss = if z_factor == 0.0 { 0.0 } else { f64::NAN };
+        return Row { losses: vec![f64::NAN], gradients: vec![f64::NAN; classes], nll: f64::NAN, z_loss, correct: 0 };
+    };
+    let a = target.coefficients();
+    let likelihood = problem.config().likelihood();
+    let weighted = |a: &[f64], likelihood: Likelihood| {
+        pairwise(classes, &|c| if a[c] == 0.0 { 0.0 } else { a[c] * likelihood.cost(prediction.probability(c)) })
+    };
+    let z_loss = z_factor * prediction.lse * prediction.lse;
+    let mut loss = weighted(&a, likelihood) + z_loss;
     if problem.config().subtract_entropy() {
         loss -= target.row_factor * entropy(&target.smoothed);
     }
-
-    let b: Vec<f64> = (0..classes).map(|c| a[c] * likelihood.slope(probability(c))).collect();
-    let total = pairwise(classes, &|c| b[c]);
-    let total_of_others = pairwise(classes, &|c| if c == m { 0.0 } else { b[c] });
-    let gradient = |k: usize| {
-        let p = t[k].exp() / sum;
-        let is_likely_maximum = k == m && others_sum <= 1.0;
-        let of_target = if is_likely_maximum { total_of_others - total * (others_sum / sum) } else { total * p - b[k] };
-        of_target + 2.0 * z_factor * lse * p
-    };
-    let mut gradients: Vec<f64> = (0..classes).map(gradient).collect();
-
-    let prediction = Prediction { t: &t, m, others_sum, q: &target.smoothed };
+    let b: Vec<f64> = (0..classes).map(|c| a[c] * likelihood.slope(prediction.probability(c))).collect();
+    let mut gradients = gradients(&b, z_factor, &prediction);
     for penalty in problem.config().penalties() {
-        loss += row_weight * prediction.loss(penalty);
-        let of_penalty = prediction.gradient(penalty);
-        gradients.iter_mut().zip(of_penalty).for_each(|(gradient, added)| *gradient += row_weight * added);
+        loss += row_weight * prediction.penalty(penalty, &target.smoothed);
+        let slopes = prediction.penalty_slopes(penalty, &target.smoothed);
+        gradients.iter_mut().zip(slopes).for_each(|(gradient, slope)| *gradient += row_weight * slope);
     }
     Row {
         losses: vec![loss],
         gradients,
-        nll: weighted(&target.hard, &minus_log_p),
-        correct: u64::from(m == first_maximum(&target.hard).0),
+        nll: weighted(&target.hard, Likelihood::NegativeLog),
+        z_loss,
+        correct: u64::from(prediction.m == first_maximum(&target.hard).0),
     }
 }
 
-/// The first column of the largest value, and the value.
-fn first_maximum(values: &[f64]) -> (usize, f64) {
-    let mut best = (0, values[0]);
-    for (column, &value) in values.iter().enumerate() {
-        if value > best.1 {
-            best = (column, value);
-        }
-    }
-    best
+/// `B p_k - b_k + 2 r z_loss lse p_k`.
+fn gradients(b: &[f64], z_factor: f64, prediction: &Prediction) -> Vec<f64> {
+    let total = pairwise(b.len(), &|c| b[c]);
+    let total_of_others = pairwise(b.len(), &|c| if c == prediction.m { 0.0 } else { b[c] });
+    let gradient = |k: usize| {
+        let Probability { p, rest, .. } = prediction.probability(k);
+        let is_likely_maximum = k == prediction.m && prediction.others_sum <= 1.0;
+        let of_target = if is_likely_maximum { total_of_others - total * rest } else { total * p - b[k] };
+        of_target + 2.0 * z_factor * prediction.lse * p
+    };
+    (0..b.len()).map(gradient).collect()
 }
 
 /// `-sum_c q_c log q_c`, in nats.

@@ -1,17 +1,7 @@
 //! What a class costs by its probability: `phi(p)`, and `h(p) = -p phi'(p)` for the gradient.
 
+use super::prediction::Probability;
 use crate::config::Likelihood;
-
-/// A class's probability, said in three ways, each of which keeps what the others lose.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Probability {
-    /// `p`.
-    pub(super) p: f64,
-    /// `-log p`.
-    pub(super) minus_log: f64,
-    /// `1 - p`.
-    pub(super) rest: f64,
-}
 
 impl Likelihood {
     /// `phi(p)`.

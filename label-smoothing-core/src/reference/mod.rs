@@ -12,6 +12,7 @@ mod coefficients;
 mod cross_entropy;
 mod likelihood;
 mod penalty;
+mod prediction;
 mod target;
 
 use crate::check::Problem;
@@ -28,6 +29,7 @@ struct Row {
     losses: Vec<f64>,
     gradients: Vec<f64>,
     nll: f64,
+    z_loss: f64,
     correct: u64,
 }
 
@@ -96,7 +98,8 @@ pub fn parts<P: Element>(problem: &Problem<P>, logits: &[f64]) -> Result<LossPar
     let mut sums = vec![Sums::default(); rows]; // Of a row that is not counted, 0.
     for_each_counted_row(problem, logits, |row, result| {
         let loss = pairwise(result.losses.len(), &|class| result.losses[class]);
-        sums[row] = Sums { loss: loss.into(), nll: result.nll.into(), correct: result.correct };
+        let (nll, z_loss) = (result.nll.into(), result.z_loss.into());
+        sums[row] = Sums { loss: loss.into(), nll, z_loss, correct: result.correct };
     })?;
     let mut tree = Tree::new();
     sums.into_iter().enumerate().for_each(|(row, sums)| tree.push(row, 0, sums));

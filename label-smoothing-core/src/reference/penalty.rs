@@ -1,32 +1,20 @@
 //! The terms that are added to a row of the softmax family.
 
+use super::prediction::Prediction;
 use crate::config::Penalty;
 use crate::sum::pairwise;
 
-/// What the penalties look at.
-pub(super) struct Prediction<'a> {
-    /// `t_c = z_c - max z`.
-    pub(super) t: &'a [f64],
-    /// The first column of the maximum.
-    pub(super) m: usize,
-    /// `S_o`: the sum of `exp t_c` over the other columns.
-    pub(super) others_sum: f64,
-    /// The target after smoothing.
-    pub(super) q: &'a [f64],
-}
-
-impl Prediction<'_> {
+impl Prediction {
     fn sum(&self, term: impl Fn(usize) -> f64) -> f64 {
         pairwise(self.t.len(), &term)
     }
 
     fn p(&self, class: usize) -> f64 {
-        self.t[class].exp() / (1.0 + self.others_sum)
+        self.probability(class).p
     }
 
-    /// `1 - p`, which of the maximum's column is what the others have.
     fn rest(&self, class: usize) -> f64 {
-        if class == self.m { self.others_sum / (1.0 + self.others_sum) } else { 1.0 - self.p(class) }
+        self.probability(class).rest
     }
 
     /// Whether the class has a logit.
@@ -49,23 +37,21 @@ impl Prediction<'_> {
         if self.is_there(class) { (-self.t[class] - margin).max(0.0) } else { 0.0 }
     }
 
-    /// The loss of the term; see [`Penalty`] for the formulas.
-    pub(super) fn loss(&self, penalty: &Penalty) -> f64 {
+    /// The loss of the term, given the target after smoothing; see [`Penalty`] for the formulas.
+    pub(super) fn penalty(&self, penalty: &Penalty, q: &[f64]) -> f64 {
         match *penalty {
-            Penalty::Confidence { strength } => -strength * (self.others_sum.ln_1p() + self.mean_distance()),
+            Penalty::Confidence { strength } => -strength * (self.shifted_lse + self.mean_distance()),
             Penalty::Margin { strength, margin } => strength * self.sum(|c| self.excess(c, margin)),
             Penalty::MaxSuppression { strength } => {
                 let count = self.sum(|c| f64::from(u8::from(self.is_there(c))));
                 strength * self.sum(|c| if self.is_there(c) { -self.t[c] } else { 0.0 }) / count
             }
-            Penalty::Poly { epsilon } => {
-                epsilon * self.sum(|c| if self.q[c] == 0.0 { 0.0 } else { self.q[c] * self.rest(c) })
-            }
+            Penalty::Poly { epsilon } => epsilon * self.sum(|c| if q[c] == 0.0 { 0.0 } else { q[c] * self.rest(c) }),
         }
     }
 
     /// The gradient of the term by each logit.
-    pub(super) fn gradient(&self, penalty: &Penalty) -> Vec<f64> {
+    pub(super) fn penalty_slopes(&self, penalty: &Penalty, q: &[f64]) -> Vec<f64> {
         let classes = 0..self.t.len();
         match *penalty {
             Penalty::Confidence { strength } => {
@@ -85,10 +71,10 @@ impl Prediction<'_> {
             }
             Penalty::Poly { epsilon } => {
                 // At the maximum's column p_k q_k - q_k = -q_k (1 - p_k), which does not cancel.
-                let of_others = self.sum(|c| if c == self.m { 0.0 } else { self.q[c] * self.p(c) });
-                let expected = of_others + self.q[self.m] * self.p(self.m);
+                let of_others = self.sum(|c| if c == self.m { 0.0 } else { q[c] * self.p(c) });
+                let expected = of_others + q[self.m] * self.p(self.m);
                 let difference = |k: usize| {
-                    if k == self.m { of_others - self.q[k] * self.rest(k) } else { expected - self.q[k] }
+                    if k == self.m { of_others - q[k] * self.rest(k) } else { expected - q[k] }
                 };
                 classes.map(|k| epsilon * self.p(k) * difference(k)).collect()
             }

@@ -1,0 +1,222 @@
+//! A vocabulary in slices against the whole: the same bits where slices meet at blocks, near elsewhere.
+
+use std::ops::Range;
+
+use label_smoothing_core::kernel;
+use label_smoothing_core::kernel::slices::{Merged, Slice, Sums};
+use label_smoothing_core::{Array, Config, ConfigBuilder, Element, ErrorKind, Problem, Smoothing, Targets, bf16, f16};
+
+const ROWS: usize = 7;
+const PADDING: i64 = -1;
+
+/// Logits between -8 and 8, a maximum in each slice of some row, a tie over two slices, `-inf`, and rows without a softmax.
+fn logits<T: Element>(classes: usize) -> Vec<T> {
+    let value = |at: usize| ((at * 2_654_435_761) % 65_536) as f64 / 4096.0 - 8.0;
+    let mut logits: Vec<f64> = (0..ROWS * classes).map(value).collect();
+    logits[classes - 1] = 12.0; // row 0: the last class
+    logits[classes] = 9.0; // row 1: a tie of the first and the last class
+    logits[2 * classes - 1] = 9.0;
+    logits[2 * classes + classes / 2] = 40.0; // row 2: a confident row
+    logits[3 * classes..3 * classes + classes / 2].fill(f64::NEG_INFINITY); // row 3: nothing in the first slices
+    logits[5 * classes + classes / 3] = f64::NAN;
+    logits.into_iter().map(T::from_f64).collect()
+}
+
+/// Row 4 is padding; the target of row 3 is finite, that of row 6 in the first slice.
+fn classes_of_targets(classes: usize) -> Vec<i64> {
+    let last = classes as i64 - 1;
+    vec![0, last, classes as i64 / 2, last, PADDING, 1, 2]
+}
+
+fn configs() -> Vec<ConfigBuilder> {
+    let start = || Config::cross_entropy().ignore_index([PADDING]);
+    vec![
+        start(),
+        start().smoothing(Smoothing::UniformOthers { epsilon: 0.25 }).z_loss(1e-3),
+        start().smoothing(Smoothing::Uniform { epsilon: 0.1 }).subtract_entropy(true),
+    ]
+}
+
+fn slice_of<T: Copy>(values: &[T], all: usize, classes: &Range<usize>) -> Vec<T> {
+    values.chunks(all).flat_map(|row| &row[classes.clone()]).copied().collect()
+}
+
+fn ranges(cuts: &[usize], classes: usize) -> Vec<Range<usize>> {
+    let ends = cuts.iter().copied().chain([classes]);
+    [0].into_iter().chain(cuts.iter().copied()).zip(ends).map(|(start, end)| start..end).collect()
+}
+
+/// The merged loss, by one of the two ways, and the gradient of the whole, put together of the slices'.
+fn in_slices<T: Element>(
+    problem: &Problem<f32>,
+    logits: &[T],
+    cuts: &[usize],
+    is_one_pass: bool,
+) -> (Merged<T::Wide>, Vec<T>) {
+    let all = problem.shape().classes();
+    let slices: Vec<(Slice<f32>, Vec<T>)> = ranges(cuts, all)
+        .into_iter()
+        .map(|classes| (Slice::new(problem, classes.clone()).unwrap(), slice_of(logits, all, &classes)))
+        .collect();
+    let maxima: Vec<_> = slices.iter().map(|(slice, z)| slice.maxima(z).unwrap()).collect();
+    let merged = if is_one_pass {
+        // The last first: the order does not matter.
+        let sums = slices.iter().zip(&maxima).rev().map(|((slice, z), maxima)| slice.sums(z, maxima).unwrap());
+        sums.reduce(|a, b| a.merge(b, problem).unwrap()).unwrap()
+    } else {
+        let maxima = maxima.iter().rev().cloned().reduce(|a, b| a.merge(&b).unwrap()).unwrap();
+        let mut sums = slices.iter().map(|(slice, z)| slice.sums(z, &maxima).unwrap());
+        let first = sums.next().unwrap();
+        // Associative: the rest is put together first.
+        match sums.reduce(|a, b| a.followed_by(b).unwrap()) {
+            Some(rest) => first.followed_by(rest).unwrap(),
+            None => first,
+        }
+    };
+    let merged = merged.loss(problem).unwrap();
+    let mut gradient = vec![T::default(); logits.len()];
+    for ((slice, z), classes) in slices.iter().zip(ranges(cuts, all)) {
+        let mut of_slice = vec![T::default(); z.len()];
+        slice.gradient(z, &merged, T::Wide::from_f64(1.0), &mut of_slice).unwrap();
+        for (row, values) in of_slice.chunks(classes.len()).enumerate() {
+            gradient[row * all + classes.start..row * all + classes.end].copy_from_slice(values);
+        }
+    }
+    (merged, gradient)
+}
+
+fn whole<T: Element>(problem: &Problem<f32>, logits: &[T]) -> (kernel::Loss, Vec<T::Wide>, Vec<T>) {
+    let mut gradient = vec![T::default(); logits.len()];
+    let loss = kernel::loss_and_gradient(problem, logits, T::Wide::from_f64(1.0), &mut gradient).unwrap();
+    let mut losses = vec![T::Wide::default(); problem.losses()];
+    kernel::row_losses(problem, logits, &mut losses).unwrap();
+    (loss, losses, gradient)
+}
+
+fn bits<T: Element>(values: &[T]) -> Vec<u64> {
+    values.iter().map(|value| if value.to_f64().is_nan() { u64::MAX } else { value.to_f64().to_bits() }).collect()
+}
+
+fn for_each_problem(classes: usize, each: impl Fn(&Problem<f32>)) {
+    for config in configs() {
+        let config = config.build().unwrap();
+        let targets = || Targets::indices(Array::new([ROWS], classes_of_targets(classes)));
+        each(&Problem::new(&config, &[ROWS, classes], targets()).unwrap());
+        // Without the row that has no softmax, so that the sums are numbers.
+        let mask = Array::new([ROWS], (0..ROWS).map(|row| row != 5).collect::<Vec<_>>());
+        each(&Problem::new(&config, &[ROWS, classes], targets().masked(mask)).unwrap());
+    }
+}
+
+fn same_bits<T: Element>() {
+    for (classes, cuts) in [
+        (3000, vec![]),
+        (3000, vec![1024]),
+        (3000, vec![1024, 2048]),
+        (9000, vec![1024, 2048, 3072, 4096, 5120, 7168, 8192]),
+    ] {
+        for_each_problem(classes, |problem| {
+            let logits = logits::<T>(classes);
+            let (loss, losses, gradient) = whole(problem, &logits);
+            let (merged, of_slices) = in_slices(problem, &logits, &cuts, false);
+            assert_eq!(bits(&[merged.loss.value]), bits(&[loss.value]), "{} {cuts:?}", T::NAME);
+            assert_eq!(bits(&merged.row_losses), bits(&losses), "{} {cuts:?}", T::NAME);
+            assert_eq!(bits(&of_slices), bits(&gradient), "{} {cuts:?}", T::NAME);
+            let (a, b) = (merged.loss.parts, loss.parts);
+            assert_eq!(
+                bits(&[a.sum(), a.nll(), a.z_loss(), a.mean()]),
+                bits(&[b.sum(), b.nll(), b.z_loss(), b.mean()])
+            );
+            assert_eq!((a.counted(), a.correct()), (b.counted(), b.correct()));
+        });
+    }
+}
+
+#[test]
+fn slices_that_meet_at_blocks_have_the_bits_of_the_whole() {
+    same_bits::<f32>();
+    same_bits::<f64>();
+    same_bits::<f16>();
+    same_bits::<bf16>();
+}
+
+/// Both ways, off the blocks: as near as two correct results are.
+fn near<T: Element>(unit: f64) {
+    for (classes, cuts) in
+        [(10, vec![3]), (10, vec![1, 9]), (1500, vec![700, 701]), (2500, vec![1, 31, 33, 1000, 1500, 2048, 2499])]
+    {
+        for_each_problem(classes, |problem| {
+            let logits = logits::<T>(classes);
+            let (_, losses, gradient) = whole(problem, &logits);
+            for is_one_pass in [false, true] {
+                let (merged, of_slices) = in_slices(problem, &logits, &cuts, is_one_pass);
+                let pairs = [
+                    (merged.row_losses.iter().map(|x| x.to_f64()).collect::<Vec<_>>(), 64.0),
+                    (of_slices.iter().map(|x| x.to_f64()).collect(), 1.0),
+                ];
+                let expected = [
+                    losses.iter().map(|x| x.to_f64()).collect::<Vec<_>>(),
+                    gradient.iter().map(|x| x.to_f64()).collect(),
+                ];
+                for ((found, scale), expected) in pairs.into_iter().zip(expected) {
+                    assert_eq!(found.len(), expected.len());
+                    for (at, (a, b)) in found.into_iter().zip(expected).enumerate() {
+                        let same = a == b || (a.is_nan() && b.is_nan());
+                        assert!(same || (a - b).abs() <= 8.0 * unit * scale, "{}: [{at}] {a:e} {b:e}", T::NAME);
+                    }
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn slices_that_meet_elsewhere_are_near_the_whole() {
+    near::<f32>(f32::UNIT_ROUNDOFF);
+    near::<f64>(f64::UNIT_ROUNDOFF);
+}
+
+/// What a library gives that takes each slice for a vocabulary of its own (Megatron-LM smooths over the local slice): the
+/// smoothing's mean of `log p` over the slice that holds the target.
+#[test]
+fn smoothing_over_the_local_slice_is_another_loss() {
+    let config = Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.1 }).build().unwrap();
+    let (classes, logits) = (6, [0.0_f64, 1.0, 2.0, -1.0, -2.0, -3.0]);
+    let problem = Problem::<f32>::new(&config, &[1, classes], Targets::indices(Array::new([1], vec![2]))).unwrap();
+    let (merged, _) = in_slices(&problem, &logits, &[3], false);
+    let lse = logits.iter().map(|z| z.exp()).sum::<f64>().ln();
+    let smoothed =
+        |local: &[f64]| 0.9 * (lse - logits[2]) + 0.1 * (lse - local.iter().sum::<f64>() / local.len() as f64);
+    assert!((merged.loss.value - smoothed(&logits)).abs() < 1e-14);
+    assert!((merged.loss.value - smoothed(&logits[..3])).abs() > 0.1, "and it is not that of the local slice");
+}
+
+#[test]
+fn what_is_not_a_slice_is_refused_with_its_reason() {
+    let config = Config::cross_entropy().build().unwrap();
+    let targets = || Targets::<f32>::indices(Array::new([1], vec![2]));
+    let problem = Problem::new(&config, &[1, 4], targets()).unwrap();
+    let message = |classes| Slice::new(&problem, classes).unwrap_err().to_string();
+    assert_eq!(message(2..5), "the slice holds classes 2 to 5 (excluded), but the classes are 0 to 3");
+    assert_eq!(message(2..2), "the slice holds classes 2 to 2 (excluded), but the classes are 0 to 3");
+
+    let weighted =
+        Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.1 }).class_weights([1.0; 4]).build();
+    let weighted = weighted.unwrap();
+    let problem_with_weights = Problem::new(&weighted, &[1, 4], targets()).unwrap();
+    let error = Slice::new(&problem_with_weights, 0..4).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+
+    let slice = |classes| Slice::new(&problem, classes).unwrap();
+    let sums = |classes: Range<usize>, value: f32| -> Sums<f32> {
+        let logits = vec![value; classes.len()];
+        slice(classes.clone()).sums(&logits, &slice(classes).maxima(&logits).unwrap()).unwrap()
+    };
+    let different = sums(0..2, 1.0).followed_by(sums(2..4, 2.0)).unwrap_err().to_string();
+    assert!(different.starts_with("the slices' sums of row 0 are relative to different maxima"), "{different}");
+    let twice = sums(0..2, 1.0).merge(sums(1..4, 2.0), &problem).unwrap_err().to_string();
+    assert_eq!(twice, "class 1 is in two slices");
+    let part = sums(0..2, 1.0).loss(&problem).unwrap_err().to_string();
+    assert_eq!(part, "the slices hold classes [0..2] of 1 rows, not all 4 classes of 1 rows");
+    assert_eq!(slice(0..2).maxima(&[1.0_f32]).unwrap_err().kind(), ErrorKind::BufferLength);
+}
