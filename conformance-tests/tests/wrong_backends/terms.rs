@@ -67,7 +67,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
         }
         Ok(outcome)
     }),
-    mistake("the gradient of the maximum shared by those that equal it", "ties", |input| {
+    mistake("the gradient of the maximum shared by those that equal it", "/ties/", |input| {
         let mut outcome = right(input)?;
         let classes = input.logits.shape.last().copied().unwrap_or(1).max(1);
         if input.config()?.penalties().is_empty() || !input.row_losses {
