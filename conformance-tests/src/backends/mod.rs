@@ -65,7 +65,7 @@ pub fn all() -> Vec<Box<dyn Backend>> {
 #[cfg(any(feature = "burn", feature = "candle", feature = "tch"))]
 const KERNEL_ONLY: Gap = Gap {
     feature: "penalties and other likelihoods",
-    reason: "computed by the kernel only; the path composed of the framework's operations knows factors of -log p and lse^2",
+    reason: "the kernel alone computes them, and this path refuses them by name",
     covers: |input| {
         // What has no loss at all is refused for its own reason.
         let Ok(config) = input.config() else { return false };

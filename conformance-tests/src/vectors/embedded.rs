@@ -62,9 +62,11 @@ embed! {
     "system-keras.json",
     "system-megatron.json",
     "system-opennmt.json",
+    "system-papers.json",
     "system-t5x.json",
     "system-tensor2tensor.json",
     "system-timm.json",
+    "system-torchvision.json",
 }
 
 /// The kit's own vector files, read.
