@@ -42,8 +42,9 @@ pub enum Penalty {
     /// g_k = strength * p_k (log p_k + H(p))
     /// ```
     ///
-    /// Acts on all rows alike, whatever their target; smoothing pulls `p` towards the uniform distribution in the
-    /// opposite direction of the divergence. With both, confidence is punished twice. Typical: 0.1 to 1.
+    /// The divergence of `p` from the uniform distribution, where smoothing adds that of the uniform distribution from
+    /// `p`: it presses most on rows of middling confidence and lets go of those that are certain. With both, confidence
+    /// is punished twice. Typical: 0.1 to 1.
     Confidence {
         /// Finite and not negative.
         strength: f64,
@@ -55,9 +56,10 @@ pub enum Penalty {
     /// g_k = strength * (n [k = m] - [z_m - z_k > margin])       n: how many are beyond the margin
     /// ```
     ///
-    /// Instead of smoothing, which is the same with equality for a bound and a margin of 0. Logits of `-inf` have no
-    /// distance. Where several logits are the largest, the first has the gradient. Typical: margin 6 to 10, strength
-    /// 0.1 over `K`, since the authors' program takes the mean over the classes where their paper has this sum.
+    /// In place of smoothing, which draws every distance to 0, however small: here rows are free up to the margin.
+    /// Logits of `-inf` have no distance. Where several logits are the largest, the first has the gradient. Typical:
+    /// margin 6 to 10, strength 0.1 over `K`, since the authors' program takes the mean over the classes where their
+    /// paper has this sum. Not for margins below the distances that the task needs: the loss then works against itself.
     Margin {
         /// Finite and not negative.
         strength: f64,
@@ -71,10 +73,11 @@ pub enum Penalty {
     /// g_k = strength * ([k = m] - 1 / K)
     /// ```
     ///
-    /// Uniform smoothing at the rate `e` is the cross entropy plus `e (z_y - mean_c z_c)`; this is the same but for rows
-    /// that are predicted wrongly, which smoothing makes more confident still. So it takes the place of smoothing. `K`
-    /// counts the classes whose logit is not `-inf`. Where several logits are the largest, the first has the gradient.
-    /// Typical: 0.1, raised to 0.2 over the training.
+    /// Uniform smoothing at the rate `e` is the cross entropy plus `e (z_y - mean_c z_c)`. This is the same where the
+    /// prediction is right; where it is wrong, smoothing lowers the target's logit and makes the mistake more confident,
+    /// and this lowers the mistake's. So it takes the place of smoothing. `K` counts the classes whose logit is not
+    /// `-inf`. Where several logits are the largest, the first has the gradient. Typical: 0.1, raised to 0.2 over the
+    /// training.
     MaxSuppression {
         /// Finite and not negative.
         strength: f64,
@@ -87,9 +90,10 @@ pub enum Penalty {
     /// g_k = epsilon * p_k (sum_c q_c p_c - q_k)
     /// ```
     ///
-    /// With the smoothed target, as the authors and optax have it. Above 0 it pushes confident rows further (the
-    /// opposite of what smoothing does; 2 for image classification), below 0 it holds them back. It changes the cross
-    /// entropy's own series and goes with [`Likelihood::NegativeLog`](crate::Likelihood::NegativeLog) only.
+    /// With the smoothed target, as the authors and optax have it. Above 0 it pushes rows that are nearly certain
+    /// further, the opposite of what smoothing does; below 0 it holds them back. It changes the cross entropy's own
+    /// series and goes with [`Likelihood::NegativeLog`](crate::Likelihood::NegativeLog) only. Typical: 2 for image
+    /// classification, to be searched for each task.
     Poly {
         /// Finite and at least -1, at which the first term is gone.
         epsilon: f64,

@@ -319,6 +319,24 @@ mod tests {
         }
     }
 
+    /// The platform's functions are the judge, whose own errors are small beside what is allowed.
+    #[test]
+    fn powers_and_logarithms_of_small_numbers_are_within_their_bounds() {
+        dispatch!(Level::new(), simd => {
+            let power = |x: f64, y: f64| super::power(simd, f64x8::splat(simd, x), y).as_slice()[0];
+            assert_eq!((power(0.0, 0.0), power(0.0, 0.5), power(1.0, 7.0), power(0.25, 0.0)), (1.0, 0.0, 1.0, 1.0));
+            for x in [5e-324, 1.5e-310, 2.3e-308, 1e-100, 1e-7, 0.3, 0.5, 0.999_999] {
+                let ours = log(simd, f64x8::splat(simd, x)).as_slice()[0];
+                assert!((ours - x.ln()).abs() <= 2.0 * ulp(x.ln()), "log {x:e}");
+                for y in [0.125_f64, 0.5, 1.0, 2.0, 5.0] {
+                    let (ours, exact) = (power(x, y), x.powf(y));
+                    let allowed = (3.0 + 2.0 * y * x.ln().abs()) * ulp(exact);
+                    assert!((ours - exact).abs() <= allowed, "{x:e}^{y}: {ours:e} for {exact:e}");
+                }
+            }
+        });
+    }
+
     /// Every `f32` from 0 down to where the exponential is 0; the platform's `f64` exponential is the judge, whose own
     /// error is nothing beside an `f32`'s ulp.
     #[test]

@@ -48,7 +48,8 @@
 //! `D` and the loss of the cross entropy, are those of any other row.
 //!
 //! With another likelihood the loss is `z lse^2 + sum a_c phi_c`, and `b_c = a_c h_c` takes the place of `a_c` in what follows,
-//! with `A` and `R` summed anew. With `l_c = lse' - t_c`, `y_c = (p_c l_c) / x_c` (1 where `x_c` is 0) and `x^g = exp(g log x)`:
+//! with `A` and `R` summed anew. With `l_c = lse' - t_c`, `y_c = (p_c l_c) / x_c` (1 where `x_c` is 0) and
+//! `x^g = exp(g log x)`, `g` being the likelihood's gamma and `a` its alpha:
 //!
 //! ```text
 //! focal     phi_c = x_c^g l_c                                          h_c = x_c^g (y_c g + 1)
