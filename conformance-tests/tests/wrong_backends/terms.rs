@@ -77,7 +77,9 @@ pub(super) const MISTAKES: &[Mistake] = &[
             let max = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let tied: Vec<usize> = (0..z.len()).filter(|&c| z[c] == max).collect();
             let mean = tied.iter().map(|&c| g[c]).sum::<f64>() / tied.len() as f64;
-            tied.iter().for_each(|&c| g[c] = mean);
+            for c in tied {
+                g[c] = mean;
+            }
         }
         Ok(outcome)
     }),

@@ -66,7 +66,7 @@ pub enum Penalty {
         /// In nats, finite and not negative; a distance of exactly this much is within.
         margin: f64,
     },
-    /// The largest logit is suppressed, be it the target's or not (Zhou et al. 2025, arXiv 2502.15798: MaxSup).
+    /// The largest logit is suppressed, be it the target's or not (Zhou et al. 2025, arXiv 2502.15798, where it is `MaxSup`).
     ///
     /// ```text
     /// L   = strength * (z_m - mean_c z_c)

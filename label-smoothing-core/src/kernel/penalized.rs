@@ -113,7 +113,9 @@ fn shift(z: &mut [f64]) -> Option<(usize, f64)> {
             (m, max) = (class, z);
         }
     }
-    z.iter_mut().for_each(|z| *z -= max);
+    for z in z {
+        *z -= max;
+    }
     max.is_finite().then_some((m, max))
 }
 
