@@ -21,8 +21,8 @@ use crate::error::Error;
 ///
 /// let loss = |penalties: Vec<Penalty>| {
 ///     let config = Config::cross_entropy().penalties(penalties).build()?;
-///     let problem = Problem::new(&config, &[1, 3], Targets::<f32>::indices(Array::new([1], vec![0])))?;
-///     Ok::<_, label_smoothing_core::Error>(kernel::loss(&problem, &[1.0_f32, 4.0, -2.0])?.value)
+///     let problem = Problem::new(&config, &[1, 3], Targets::<f64>::indices(Array::new([1], vec![0])))?;
+///     Ok::<_, label_smoothing_core::Error>(kernel::loss(&problem, &[1.0, 4.0, -2.0])?.value)
 /// };
 /// let added = |penalty| Ok::<_, label_smoothing_core::Error>(loss(vec![penalty])? - loss(vec![])?);
 /// // The largest logit is 4: 3 above their mean, and 3 and 6 above the others.
