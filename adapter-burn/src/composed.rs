@@ -12,7 +12,8 @@ use crate::{Error, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy};
 ///
 /// The two structs do this by themselves where the logits are on a device that the kernel cannot see, such as a GPU. This
 /// one is for those who want to see what that gives: the same definition and the same refusals, but not the same bits.
-/// The loss in parts (`loss_and_parts`) is the kernel's, and refused here.
+/// The loss in parts (`loss_and_parts`), penalties and other likelihoods than the negative logarithm are the kernel's,
+/// and refused here.
 ///
 /// # Accuracy
 ///
@@ -65,6 +66,7 @@ pub(crate) fn evaluate<const D: usize, const R: usize, P: FlexElement>(
     logits: Tensor<D>,
     output: Output,
 ) -> Result<Tensor<R>, Error> {
+    Coefficients::check(problem.config())?;
     if output == Output::Reduced {
         problem.check_mean()?;
     }

@@ -25,7 +25,8 @@ use crate::{Error, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy};
 ///
 /// Without this wrapper that path is taken for tensors on CUDA and Metal devices only; on the CPU the kernel is faster and
 /// more accurate. It is there to be compared with.
-/// The loss in parts (`loss_and_parts`) is the kernel's, and refused here.
+/// The loss in parts (`loss_and_parts`), penalties and other likelihoods than the negative logarithm are the kernel's,
+/// and refused here.
 ///
 /// ```
 /// use label_smoothing_candle::candle_core::{Device, Tensor};
@@ -72,6 +73,7 @@ pub(crate) fn evaluate<P: Element>(
     logits: &Tensor,
     output: Output,
 ) -> std::result::Result<Tensor, Error> {
+    Coefficients::check(problem.config())?;
     // Half types are widened here, so that their gradient is rounded here, once.
     let z = logits.to_dtype(if logits.dtype() == DType::F64 { DType::F64 } else { DType::F32 })?;
     let is_empty = problem.shape().elements() == 0;

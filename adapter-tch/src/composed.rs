@@ -27,7 +27,8 @@ use crate::{Error, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy};
 ///
 /// Without this wrapper that path is taken for logits that are not on the CPU only; there the kernel is faster and more
 /// accurate. Ask for it where the gradient is to be differentiated again: every operation in it is libtorch's.
-/// The loss in parts (`loss_and_parts`) is the kernel's, and refused here.
+/// The loss in parts (`loss_and_parts`), penalties and other likelihoods than the negative logarithm are the kernel's,
+/// and refused here.
 ///
 /// ```
 /// use label_smoothing_tch::{SmoothedCrossEntropy, SmoothedLoss};
@@ -70,6 +71,7 @@ composed!(SmoothedCrossEntropy);
 composed!(SmoothedBinaryCrossEntropy);
 
 pub(crate) fn evaluate<P: Element>(problem: &Problem<P>, logits: &Tensor, output: Output) -> Result<Tensor, Error> {
+    Coefficients::check(problem.config())?;
     match output {
         Output::RowLosses => row_losses(problem, logits, Some(1.0)),
         Output::Loss => {

@@ -21,6 +21,7 @@ mod session;
 mod suite;
 mod table;
 mod target;
+mod terms;
 mod tolerance;
 mod vectors;
 

@@ -9,14 +9,16 @@
 //! binary           w (|z| + 2)  and  2 w |f|
 //! ```
 //!
-//! Where `z_c = -inf` only `a_c` counts. This is the kit's own arithmetic, apart from core's, because it also knows
+//! Other likelihoods and penalties have theirs in `terms`: `a_c r_c` becomes `a_c` times the cost's own scale, and `a_c`
+//! in the gradient `a_c` times the slope's. Where `z_c = -inf` only `a_c` counts. This is the kit's own arithmetic, apart from core's, because it also knows
 //! which numbers must be exactly 0.
 
-use label_smoothing_core::{Config, Error, LossFamily};
+use label_smoothing_core::{Config, Error, Likelihood, LossFamily, Penalty};
 
 use crate::input::CaseInput;
 use crate::target::{Batch, Row};
-use crate::tolerance::{COST_OF_A_BINARY_TERM, COST_OF_A_TERM, TERMS_OF_A_BINARY_GRADIENT};
+use crate::terms::Prediction;
+use crate::tolerance::{COST_OF_A_BINARY_TERM, COST_OF_A_TERM, TERMS_OF_A_BINARY_GRADIENT, lead_of_a_power};
 
 /// What is known about one number before anybody has computed it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -25,7 +27,8 @@ pub(crate) struct Place {
     pub(crate) scale: f64,
     /// It must be exactly 0: nothing that counts enters it.
     pub(crate) is_zero: bool,
-    /// The lead of a confident row, or of a binary element, whose relative accuracy it shows.
+    /// The lead of a confident row, or of a binary element, whose relative accuracy it shows; for the focal loss that of
+    /// its power.
     pub(crate) gap: Option<f64>,
 }
 
@@ -108,12 +111,21 @@ fn softmax(row: &Row, config: &Config) -> RowScales {
     let sum: f64 = z.iter().map(|z| (z - max).exp()).sum();
     let cost = |class: usize| (max - z[class]) + sum.ln() + COST_OF_A_TERM;
     let finite = |class: usize| z[class] != f64::NEG_INFINITY;
-    let total: f64 = a.iter().sum();
+    let (prediction, likelihood) = (Prediction::new(z), config.likelihood());
+    let b: Vec<f64> = (0..z.len()).map(|class| a[class] * prediction.slope(likelihood, class)).collect();
+    let total: f64 = b.iter().sum();
     let z_factor = row.weight * config.z_loss();
     let lse = max + sum.ln();
 
     let terms = (0..z.len()).filter(|&class| a[class] != 0.0);
-    let loss: f64 = terms.map(|class| a[class] * if finite(class) { cost(class) } else { 1.0 }).sum();
+    let of_class = |class| if finite(class) { prediction.cost(likelihood, class) } else { 1.0 };
+    let mut loss: f64 = terms.map(|class| a[class] * of_class(class)).sum();
+    let mut added = vec![0.0; z.len()];
+    for penalty in config.penalties() {
+        let (of_loss, of_gradient) = prediction.penalty(penalty, &row.smoothed);
+        loss += row.weight * of_loss;
+        added.iter_mut().zip(of_gradient).for_each(|(added, more)| *added += row.weight * more);
+    }
     let gap = lead(row, config);
     let gradient = (0..z.len()).map(|class| {
         let pulled = if finite(class) {
@@ -123,7 +135,7 @@ fn softmax(row: &Row, config: &Config) -> RowScales {
             0.0
         };
         let shows_the_lead = row.hard[class] > 0.0;
-        Place { scale: pulled + a[class], is_zero: false, gap: gap.filter(|_| shows_the_lead) }
+        Place { scale: pulled + b[class] + added[class], is_zero: false, gap: gap.filter(|_| shows_the_lead) }
     });
     let gradient = gradient.collect();
     RowScales { loss: vec![Place { scale: loss + z_factor * lse * lse, is_zero: false, gap }], gradient }
@@ -131,12 +143,25 @@ fn softmax(row: &Row, config: &Config) -> RowScales {
 
 /// By how much the target leads, if it is one class, leads, and nothing else enters the row's loss.
 fn lead(row: &Row, config: &Config) -> Option<f64> {
-    let plain = config.smoothing().largest_rate() == 0.0 && config.z_loss() == 0.0;
+    // The tail of `epsilon (1 - p)` is that of `-log p`, as long as nothing is taken off.
+    let adds_a_tail = |penalty: &Penalty| matches!(penalty, Penalty::Poly { epsilon } if *epsilon >= 0.0);
+    let plain = config.smoothing().largest_rate() == 0.0
+        && config.z_loss() == 0.0
+        && !matches!(config.likelihood(), Likelihood::Relaxed { .. })
+        && config.penalties().iter().all(adds_a_tail);
     let mut with_mass = (0..row.z.len()).filter(|&class| row.hard[class] > 0.0);
     let (Some(target), None, true) = (with_mass.next(), with_mass.next(), plain) else { return None };
     let others = row.z.iter().enumerate().filter(|&(class, _)| class != target).map(|(_, &z)| z);
     let gap = row.z[target] - others.fold(f64::NEG_INFINITY, f64::max);
-    (gap > 0.0 && gap.is_finite()).then_some(gap)
+    (gap > 0.0 && gap.is_finite()).then(|| lead_of_a_power(gap, gamma(config)))
+}
+
+/// The power of the focal loss, 0 without it.
+fn gamma(config: &Config) -> f64 {
+    match config.likelihood() {
+        Likelihood::Focal { gamma, .. } => gamma,
+        _ => 0.0,
+    }
 }
 
 fn sigmoid(row: &Row, config: &Config) -> RowScales {
@@ -145,15 +170,16 @@ fn sigmoid(row: &Row, config: &Config) -> RowScales {
     let gap = |class: usize| {
         let (z, y) = (row.z[class], row.hard[class]);
         let confident = plain && z.is_finite() && ((y == 1.0 && z > 0.0) || (y == 0.0 && z < 0.0));
-        confident.then_some(z.abs())
+        confident.then(|| lead_of_a_power(z.abs(), gamma(config)))
     };
+    let terms = TERMS_OF_A_BINARY_GRADIENT * (1.0 + gamma(config));
     let place = |class: usize, scale: f64| Place { scale, is_zero: false, gap: gap(class) };
     let elements = || row.z.iter().zip(&row.factors).enumerate();
     // An infinite logit costs nothing on its own side, and an infinite loss has no tolerance.
     let size = |z: &f64| if z.is_infinite() { 0.0 } else { z.abs() };
     RowScales {
         loss: elements().map(|(class, (z, w))| place(class, w * (size(z) + COST_OF_A_BINARY_TERM))).collect(),
-        gradient: elements().map(|(class, (_, w))| place(class, w * TERMS_OF_A_BINARY_GRADIENT)).collect(),
+        gradient: elements().map(|(class, (_, w))| place(class, w * terms)).collect(),
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Row {
     pub(crate) z: Vec<f64>,
     /// The target before smoothing.
     pub(crate) hard: Vec<f64>,
+    /// The target after smoothing; empty for the binary loss.
+    pub(crate) smoothed: Vec<f64>,
     /// The factor of each `-log p_c`. For the binary loss the weight of each element.
     pub(crate) factors: Vec<f64>,
     /// The row's weight.
@@ -97,10 +99,10 @@ impl<'a> Batch<'a> {
         let class_weights = self.config.class_weights().unwrap_or(&ones);
         let dot = |q: &[f64]| class_weights.iter().zip(q).map(|(w, q)| w * q).sum::<f64>();
         let binary = self.config.loss() == LossFamily::BinaryCrossEntropy;
+        let smoothed = if binary { Vec::new() } else { self.smooth(&hard, target, &z) };
         let factors = if binary {
             class_weights.iter().map(|w| weight * w).collect()
         } else {
-            let smoothed = self.smooth(&hard, target, &z);
             let row_factor = match (self.config.class_weighting(), target) {
                 (ClassWeighting::InsideSum, _) => 1.0,
                 (ClassWeighting::ByTarget, Some(y)) => class_weights[y],
@@ -116,7 +118,7 @@ impl<'a> Batch<'a> {
             (false, None) => 1.0,
             (false, Some(_)) => dot(&hard),
         };
-        Row { z, hard, factors, weight, share: weight * share }
+        Row { z, hard, smoothed, factors, weight, share: weight * share }
     }
 
     /// The target before smoothing, and its class where it is an index.

@@ -60,7 +60,8 @@ pub(crate) const COST_OF_A_TERM: f64 = 1.0;
 /// The same for the binary loss, where `softplus(z) <= |z| + log 2` and one more rounding is that of its logarithm.
 pub(crate) const COST_OF_A_BINARY_TERM: f64 = 2.0;
 
-/// The binary gradient `w ((1 - q) s(z) - q s(-z))` is a difference of two terms that are at most `w` each.
+/// The binary gradient `w ((1 - q) s(z) - q s(-z))` is a difference of two terms that are at most `w` each. The focal
+/// loss adds `gamma` times what its factor changes by, which is less than `gamma` times as much.
 pub(crate) const TERMS_OF_A_BINARY_GRADIENT: f64 = 2.0;
 
 /// What is allowed for below the range where relative errors mean something: numbers below the smallest normal one may
@@ -78,6 +79,13 @@ pub(crate) fn eta(dtype: Dtype) -> f64 {
 /// of `z - max`, which the exponential magnifies by the `gap` itself. For a binary element the gap is `|z|`.
 pub(crate) fn confident_k(gap: f64) -> f64 {
     2.5 + gap
+}
+
+/// The lead that the relative error of a tail to the power `gamma + 1` is that of: as the tail's own, as many times, for
+/// the loss `(1 - p)^gamma (-log p)` is made of so many tails. The power itself is `exp(gamma log(1 - p))` in most hands,
+/// whose exponent, `gamma` times the lead, is rounded no worse.
+pub(crate) fn lead_of_a_power(gap: f64, gamma: f64) -> f64 {
+    (1.0 + gamma) * confident_k(gap) - confident_k(0.0)
 }
 
 /// The gradients of a softmax row sum to 0 within this many units of the row's whole mass. Each entry is rounded once,

@@ -207,6 +207,24 @@ fn options_take_precedence_over_the_configuration() {
 }
 
 #[test]
+fn a_configuration_may_hold_penalties_and_another_likelihood() {
+    let folder = Folder::new();
+    let logits = folder.file("logits.npy", npy("<f8", false, "(1, 3)", &f64s(&[1.0, 4.0, 2.0])));
+    let targets = folder.file("targets.npy", npy("<i8", false, "(1,)", &i64s(&[0])));
+    let cost = (1f64.exp() + 2f64.exp() + 4f64.exp()).ln() - 1.0;
+    let max_suppression = value!({ "penalties": [{ "kind": "max_suppression", "strength": "0x1p-1" }] });
+    let focal = value!({ "likelihood": { "kind": "focal", "gamma": "0x1p+1" } });
+    for (config, loss) in
+        [(max_suppression, cost + 0.5 * (4.0 - 7.0 / 3.0)), (focal, (1.0 - (-cost).exp()).powi(2) * cost)]
+    {
+        let config = folder.file("config.json", config.to_string());
+        let report = json(&["evaluate", "--logits", &logits, "--targets", &targets, "--config", &config, "--json"]);
+        close(&report["loss"], loss, 1e-14);
+        close(&report["nll"], cost, 1e-14);
+    }
+}
+
+#[test]
 fn the_class_axis_is_where_it_is_said_to_be() {
     let folder = Folder::new();
     // Two images of 2 x 1 pixels with three classes: shape [2, 3, 2, 1]. Each pixel's logits are 1, 2, 4 in some order.

@@ -1,6 +1,6 @@
 //! The one input check, used by every adapter, so that all refuse the same things in the same words.
 
-use crate::config::{ClassWeighting, Config, Denominator, EmptyMean, LossFamily, Reduction};
+use crate::config::{ClassWeighting, Config, Denominator, EmptyMean, Likelihood, LossFamily, Reduction};
 use crate::element::Element;
 use crate::error::Error;
 use crate::shape::Shape;
@@ -291,6 +291,8 @@ fn check_kind<P: Clone>(config: &Config, labels: &Labels<P>) -> Result<(), Error
     let refuse = |what: &str| Err(Error::Configuration(format!("{what} needs index targets and was given {kind}")));
     if config.smoothing().is_for_indices_only() {
         refuse(config.smoothing().name())
+    } else if matches!(config.likelihood(), Likelihood::Relaxed { .. }) {
+        refuse("likelihood relaxed")
     } else if config.class_weighting() == ClassWeighting::ByTarget {
         refuse("class_weighting by_target")
     } else if !config.ignore_index().is_empty() {

@@ -16,8 +16,8 @@ mod targets;
 
 pub use check::Problem;
 pub use config::{
-    ClassWeighting, Config, ConfigBuilder, Denominator, EmptyMean, LossFamily, NonFiniteLogits, Preset, Reduction,
-    Smoothing, UnknownPreset, epsilon_over_all, epsilon_over_others,
+    ClassWeighting, Config, ConfigBuilder, Denominator, EmptyMean, Likelihood, LossFamily, NonFiniteLogits, Penalty,
+    Preset, Reduction, Smoothing, UnknownPreset, epsilon_over_all, epsilon_over_others,
 };
 pub use element::Element;
 pub use error::{Error, ErrorKind, LossError, UnknownErrorKind};

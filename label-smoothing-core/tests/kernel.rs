@@ -1,6 +1,6 @@
 //! The kernel's public functions against each other: the same bits whichever way one asks.
 
-use label_smoothing_core::{Array, Config, Element, Error, Problem, Smoothing, Targets, bf16, f16, kernel};
+use label_smoothing_core::{Array, Config, Element, Error, Penalty, Problem, Smoothing, Targets, bf16, f16, kernel};
 
 const ROWS: usize = 37;
 const CLASSES: usize = 45;
@@ -80,7 +80,9 @@ fn a_gradient_that_is_computed_later_has_the_same_bits() {
     for classes in [10, 200, 3001] {
         let smoothing = || Smoothing::Uniform { epsilon: 0.1 };
         let plain = Config::cross_entropy().smoothing(smoothing()).ignore_index([-1]);
-        for config in [plain.clone().build(), plain.class_weights(weights(classes)).z_loss(1e-3).build()] {
+        let penalized = plain.clone().penalties([Penalty::MaxSuppression { strength: 0.5 }]);
+        let weighted = plain.clone().class_weights(weights(classes)).z_loss(1e-3);
+        for config in [plain.build(), weighted.build(), penalized.build()] {
             let config = config.unwrap();
             let (mut logits, targets) = batch::<f32>(ROWS, classes);
             logits[5 * classes + 3] = f32::NAN;

@@ -8,7 +8,7 @@ use label_smoothing_burn::{
     SmoothedCrossEntropy, SmoothedLoss, Weighted,
 };
 
-use super::{Answer, agree};
+use super::{Answer, KERNEL_ONLY, agree};
 use crate::backend::{Backend, Failure, Gap, Outcome};
 use crate::dtype::Dtype;
 use crate::input::{CaseInput, Dense, Layout, TargetInput, Verb};
@@ -78,7 +78,7 @@ impl Backend for BurnComposed {
     }
 
     fn gaps(&self) -> Vec<Gap> {
-        vec![NO_RANK_0, Gap::PARTS, Gap::SLICES]
+        vec![NO_RANK_0, KERNEL_ONLY, Gap::PARTS, Gap::SLICES]
     }
 
     fn accuracy(&self) -> Accuracy {

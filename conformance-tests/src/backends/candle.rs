@@ -8,7 +8,7 @@ use label_smoothing_candle::{
     SmoothedCrossEntropy, SmoothedLoss, Weighted,
 };
 
-use super::{Answer, agree};
+use super::{Answer, KERNEL_ONLY, agree};
 use crate::backend::{Backend, Failure, Gap, Outcome};
 use crate::dtype::Dtype;
 use crate::input::{CaseInput, Dense, Layout, TargetInput, Verb};
@@ -86,7 +86,7 @@ impl Backend for CandleComposed {
     }
 
     fn gaps(&self) -> Vec<Gap> {
-        vec![Gap::PARTS, Gap::SLICES]
+        vec![KERNEL_ONLY, Gap::PARTS, Gap::SLICES]
     }
 
     fn accuracy(&self) -> Accuracy {

@@ -29,7 +29,11 @@ pub use reference::Reference;
 pub use tch::{Tch, TchComposed};
 
 use label_smoothing_core::LossParts;
+#[cfg(any(feature = "burn", feature = "candle", feature = "tch"))]
+use label_smoothing_core::{Problem, reference::Coefficients};
 
+#[cfg(any(feature = "burn", feature = "candle", feature = "tch"))]
+use crate::backend::Gap;
 use crate::backend::{Backend, Failure, Outcome};
 use crate::bits::first_difference;
 
@@ -79,6 +83,19 @@ impl Answer {
         }
     }
 }
+
+/// What the losses composed of a framework's operations leave to the kernel: they are refused, by name.
+#[cfg(any(feature = "burn", feature = "candle", feature = "tch"))]
+const KERNEL_ONLY: Gap = Gap {
+    feature: "penalties and other likelihoods",
+    reason: "the kernel alone computes them, and this path refuses them by name",
+    covers: |input| {
+        // What has no loss at all is refused for its own reason.
+        let Ok(config) = input.config() else { return false };
+        let problem = Problem::new(&config, &input.logits.shape, input.core_targets::<f64>());
+        problem.is_ok() && Coefficients::check(&config).is_err()
+    },
+};
 
 /// Demands that two ways of one backend give the same bits.
 ///

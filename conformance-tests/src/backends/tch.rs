@@ -9,7 +9,7 @@ use label_smoothing_tch::{
     SmoothedLoss, TchTargets, Weighted,
 };
 
-use super::{Answer, agree};
+use super::{Answer, KERNEL_ONLY, agree};
 use crate::backend::{Backend, Failure, Gap, Outcome};
 use crate::dtype::Dtype;
 use crate::input::{CaseInput, Dense, Layout, TargetInput, Verb};
@@ -77,7 +77,7 @@ impl Backend for TchComposed {
     }
 
     fn gaps(&self) -> Vec<Gap> {
-        vec![Gap::PARTS, Gap::SLICES]
+        vec![KERNEL_ONLY, Gap::PARTS, Gap::SLICES]
     }
 
     fn accuracy(&self) -> Accuracy {

@@ -1,6 +1,6 @@
 //! Laws about factors: of the loss, of the gradient and of the denominator.
 
-use label_smoothing_core::{Denominator, LossFamily, Reduction};
+use label_smoothing_core::{Denominator, Likelihood, LossFamily, Reduction};
 
 use super::Rule;
 use super::compare::{Near, Trial};
@@ -62,7 +62,11 @@ fn row_sums(trial: &mut Trial, scene: &Scene) -> Result<(), Failure> {
             let total: f64 = rows[row].iter().flat_map(|row| &row.factors).sum();
             let upstream = scene.upstream.as_ref().map_or(1.0, |upstream| upstream[row][0]);
             let tiny = scene.classes() as f64 * eta(dtype);
-            sum.allowed = K_ROW_SUM * dtype.unit_roundoff() * (total * upstream).abs() + tiny;
+            let mut mass = (total * upstream).abs();
+            if !scene.penalties.is_empty() || scene.likelihood != Likelihood::NegativeLog {
+                mass += gradient.iter().map(|g| g.value.abs()).sum::<f64>(); // Other masses than the target's.
+            }
+            sum.allowed = K_ROW_SUM * dtype.unit_roundoff() * mass + tiny;
         }
         trial.gradients(sum, Near::exactly(0.0), &|| format!("the sum of the gradient of row {row}"));
     }

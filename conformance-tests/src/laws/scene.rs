@@ -1,6 +1,8 @@
 //! A question as rows of classes, whatever the axes: what laws turn around.
 
-use label_smoothing_core::{ClassWeighting, Config, Denominator, LossFamily, Reduction, Smoothing};
+use label_smoothing_core::{
+    ClassWeighting, Config, Denominator, Likelihood, LossFamily, Penalty, Reduction, Smoothing,
+};
 
 use crate::dtype::Dtype;
 use crate::input::{CaseInput, Dense, TargetInput};
@@ -23,6 +25,8 @@ pub(super) struct Scene {
     pub(super) z_loss: f64,
     pub(super) excluded_classes: Vec<usize>,
     pub(super) subtract_entropy: bool,
+    pub(super) likelihood: Likelihood,
+    pub(super) penalties: Vec<Penalty>,
     /// The shape of the rows; their product is the number of rows.
     pub(super) row_dims: Vec<usize>,
     /// Where among the rows' axes the class axis stands.
@@ -125,6 +129,8 @@ impl Scene {
             .z_loss(self.z_loss)
             .excluded_classes(self.excluded_classes.clone())
             .subtract_entropy(self.subtract_entropy)
+            .likelihood(self.likelihood)
+            .penalties(self.penalties.clone())
             .class_axis(self.axis);
         let per_row = |values: &[f64]| Dense::new(self.row_dims.clone(), values);
         let classes = |values: &[i64]| Dense::new(self.row_dims.clone(), values);

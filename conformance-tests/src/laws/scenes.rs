@@ -1,6 +1,6 @@
 //! The inputs that the laws are tried on: seeded, of several shapes, with every kind of option somewhere.
 
-use label_smoothing_core::{ClassWeighting, Denominator, LossFamily, Reduction, Smoothing};
+use label_smoothing_core::{ClassWeighting, Denominator, Likelihood, LossFamily, Penalty, Reduction, Smoothing};
 
 use super::random::Random;
 use super::scene::{Scene, SceneTargets, Table, id};
@@ -18,6 +18,9 @@ pub(super) fn scenes() -> Vec<Scene> {
         one_row(),
         binary_probabilities(),
         binary_indices(),
+        penalized(),
+        focal(),
+        binary_focal(),
     ]
 }
 
@@ -70,6 +73,8 @@ fn plain(name: &'static str, random: &mut Random, rows: usize, classes: usize) -
         z_loss: 0.0,
         excluded_classes: Vec::new(),
         subtract_entropy: false,
+        likelihood: Likelihood::NegativeLog,
+        penalties: Vec::new(),
         row_dims: vec![rows],
         axis: 1,
         logits: table(random, rows, classes, -6.0, 6.0),
@@ -194,6 +199,44 @@ fn binary_indices() -> Scene {
         targets: SceneTargets::Indices(y),
         row_weights: Some(list(random, 10, 0.5, 2.0)),
         upstream: Some(table(random, 10, 4, -2.0, 2.0)),
+        ..scene
+    }
+}
+
+/// Every penalty, whose margin no distance of logits on a grid of 1/8 meets.
+fn penalized() -> Scene {
+    let random = &mut Random::new(11);
+    let scene = plain("penalties", random, 5, 20);
+    Scene {
+        class_weights: Some(list(random, 20, 0.5, 2.0)),
+        penalties: vec![
+            Penalty::Confidence { strength: 0.5 },
+            Penalty::Margin { strength: 0.125, margin: 2.3 },
+            Penalty::MaxSuppression { strength: 0.75 },
+            Penalty::Poly { epsilon: 1.5 },
+        ],
+        row_weights: Some(list(random, 5, 0.5, 2.0)),
+        mask: Some(vec![true, true, false, true, true]),
+        ..scene
+    }
+}
+
+fn focal() -> Scene {
+    let random = &mut Random::new(12);
+    let scene = plain("focal", random, 6, 7);
+    Scene {
+        class_weights: Some(list(random, 7, 0.5, 2.0)),
+        likelihood: Likelihood::Focal { gamma: 2.0, alpha: None },
+        ..scene
+    }
+}
+
+fn binary_focal() -> Scene {
+    let scene = binary_probabilities();
+    Scene {
+        name: "binary-focal",
+        smoothing: Smoothing::None,
+        likelihood: Likelihood::Focal { gamma: 2.0, alpha: Some(0.25) },
         ..scene
     }
 }

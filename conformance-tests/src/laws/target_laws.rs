@@ -1,6 +1,6 @@
 //! Laws about targets and their smoothing.
 
-use label_smoothing_core::{ClassWeighting, Reduction, Smoothing};
+use label_smoothing_core::{ClassWeighting, Likelihood, LossFamily, Reduction, Smoothing};
 
 use super::Rule;
 use super::compare::{Near, Trial};
@@ -13,7 +13,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule { name: "mask-is-ignored-id", applies: |scene| !scene.ignore_index.is_empty(), check: mask_is_ignored_id },
     Rule { name: "mixing-is-linear", applies: is_mixed, check: mixing_is_linear },
     Rule { name: "weights-of-one-are-none", applies: |_| true, check: weights_of_one_are_none },
-    Rule { name: "entropy-leaves-the-gradient", applies: |_| true, check: entropy_leaves_the_gradient },
+    Rule { name: "entropy-leaves-the-gradient", applies: has_entropy, check: entropy_leaves_the_gradient },
     Rule { name: "no-rate-is-no-smoothing", applies: |_| true, check: no_rate_is_no_smoothing },
 ];
 
@@ -33,9 +33,10 @@ fn with_rate(scene: &Scene, rate: f64) -> Scene {
     scene
 }
 
-/// `expected` weights multiply two things that both depend on the rate.
+/// `expected` weights multiply two things that both depend on the rate, and so does the focal loss of a sigmoid.
 fn is_linear_in_epsilon(scene: &Scene) -> bool {
-    scene.class_weighting != ClassWeighting::Expected
+    let is_sigmoid_focal = scene.loss == LossFamily::BinaryCrossEntropy && scene.likelihood != Likelihood::NegativeLog;
+    scene.class_weighting != ClassWeighting::Expected && !is_sigmoid_focal
 }
 
 /// The smoothed target is a mixture, and the loss is linear in the target: between the rates 0 and 1 lies a line.
@@ -49,6 +50,11 @@ fn linear_in_epsilon(trial: &mut Trial, scene: &Scene) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Only what is a divergence without it.
+fn has_entropy(scene: &Scene) -> bool {
+    scene.likelihood == Likelihood::NegativeLog && scene.penalties.is_empty()
 }
 
 fn has_one_hot(scene: &Scene) -> bool {

@@ -1,7 +1,8 @@
 //! The `config` object.
 
 use label_smoothing_core::{
-    ClassWeighting, Config, ConfigBuilder, Denominator, EmptyMean, LossFamily, NonFiniteLogits, Reduction, Smoothing,
+    ClassWeighting, Config, ConfigBuilder, Denominator, EmptyMean, Likelihood, LossFamily, NonFiniteLogits, Penalty,
+    Reduction, Smoothing,
 };
 
 use super::json::Node;
@@ -28,6 +29,8 @@ const KEYS: &[&str] = &[
     "z_loss",
     "excluded_classes",
     "subtract_entropy",
+    "likelihood",
+    "penalties",
 ];
 
 pub(super) fn config(node: &Node, loss: LossFamily) -> Read<ParsedConfig> {
@@ -71,6 +74,12 @@ pub(super) fn config(node: &Node, loss: LossFamily) -> Read<ParsedConfig> {
     if let Some(value) = fields.optional("subtract_entropy", truth)? {
         config = config.subtract_entropy(value);
     }
+    if let Some(value) = fields.optional("likelihood", likelihood)? {
+        config = config.likelihood(value);
+    }
+    if let Some(value) = fields.optional("penalties", list(penalty))? {
+        config = config.penalties(value);
+    }
     Ok(ParsedConfig { config, row_losses })
 }
 
@@ -93,6 +102,36 @@ fn denominator(node: &Node) -> Read<Denominator> {
         Node::Object(_) => Ok(Denominator::Constant(Fields::of(node, &["constant"])?.required("constant", float)?)),
         _ => word(DENOMINATORS)(node),
     }
+}
+
+fn likelihood(node: &Node) -> Read<Likelihood> {
+    let fields = |keys: &[&str]| Fields::of(node, keys);
+    Ok(match tag(node, "kind")? {
+        "negative_log" => {
+            fields(&["kind"])?;
+            Likelihood::NegativeLog
+        }
+        "focal" => {
+            let fields = fields(&["kind", "gamma", "alpha"])?;
+            Likelihood::Focal { gamma: fields.required("gamma", float)?, alpha: fields.optional("alpha", float)? }
+        }
+        "relaxed" => Likelihood::Relaxed { alpha: fields(&["kind", "alpha"])?.required("alpha", float)? },
+        other => return Fault::new(format!("has the unknown kind `{other}`")),
+    })
+}
+
+fn penalty(node: &Node) -> Read<Penalty> {
+    let one = |key: &str| Fields::of(node, &["kind", key])?.required(key, float);
+    Ok(match tag(node, "kind")? {
+        "confidence" => Penalty::Confidence { strength: one("strength")? },
+        "max_suppression" => Penalty::MaxSuppression { strength: one("strength")? },
+        "poly" => Penalty::Poly { epsilon: one("epsilon")? },
+        "margin" => {
+            let fields = Fields::of(node, &["kind", "strength", "margin"])?;
+            Penalty::Margin { strength: fields.required("strength", float)?, margin: fields.required("margin", float)? }
+        }
+        other => return Fault::new(format!("has the unknown kind `{other}`")),
+    })
 }
 
 fn smoothing(node: &Node) -> Read<Smoothing> {

@@ -30,10 +30,12 @@ embed! {
     "own-confident.json",
     "own-excluded-classes.json",
     "own-lanes.json",
+    "own-likelihoods.json",
     "own-maximum.json",
     "own-mixes.json",
     "own-non-finite.json",
     "own-offsets.json",
+    "own-penalties.json",
     "own-refusals.json",
     "own-row-weights.json",
     "own-subtract-entropy.json",
@@ -60,9 +62,11 @@ embed! {
     "system-keras.json",
     "system-megatron.json",
     "system-opennmt.json",
+    "system-papers.json",
     "system-t5x.json",
     "system-tensor2tensor.json",
     "system-timm.json",
+    "system-torchvision.json",
 }
 
 /// The kit's own vector files, read.

@@ -34,6 +34,8 @@ pub(crate) const NOT_HELD: &[(&str, &str)] = &[
     ("peer/optax/rate-per-row/", "one rate per class"),
     ("peer/pytorch/target-built-outside/", "smoothed by the caller"),
     ("peer/pytorch/binary/", "without smoothing"),
+    ("system/papers/", "penalties and other likelihoods"),
+    ("system/torchvision/", "the focal loss"),
 ];
 
 /// Systems of which no package is published: their source was followed, not run.

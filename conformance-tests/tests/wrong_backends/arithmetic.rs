@@ -145,7 +145,10 @@ pub(super) fn rows(input: &CaseInput, of: impl Fn(&Row) -> RowResult) -> Result<
     let outcome = right(input)?;
     let config = input.config()?;
     let problem = Problem::new(&config, &input.logits.shape, input.core_targets::<f64>())?;
-    let plain = config.loss() == LossFamily::CrossEntropy && config.z_loss() == 0.0 && !config.subtract_entropy();
+    let plain = config.loss() == LossFamily::CrossEntropy
+        && config.z_loss() == 0.0
+        && !config.subtract_entropy()
+        && Coefficients::check(&config).is_ok();
     let (Some(divisor), true) = (problem.gradient_divisor(), plain && problem.shape().inner() == 1) else {
         return Ok(outcome);
     };

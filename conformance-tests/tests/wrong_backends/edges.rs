@@ -195,11 +195,11 @@ fn changed(input: &CaseInput, change: impl FnOnce(&mut CaseInput)) -> Result<Out
     right(&input)
 }
 
-fn with_config(input: &CaseInput, config: label_smoothing_core::ConfigBuilder) -> CaseInput {
+pub(super) fn with_config(input: &CaseInput, config: label_smoothing_core::ConfigBuilder) -> CaseInput {
     CaseInput { config, ..input.clone() }
 }
 
-fn times(mut outcome: Outcome, factor: f64) -> Outcome {
+pub(super) fn times(mut outcome: Outcome, factor: f64) -> Outcome {
     outcome.values.iter_mut().chain(&mut outcome.gradient).for_each(|value| *value *= factor);
     outcome
 }

@@ -6,6 +6,7 @@ mod edges;
 mod inputs;
 mod manners;
 mod outcomes;
+mod terms;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -87,6 +88,11 @@ fn mistakes_of_conduct_are_caught() {
 #[test]
 fn mistakes_at_the_edges_are_caught() {
     all_are_caught(edges::MISTAKES);
+}
+
+#[test]
+fn mistakes_about_added_terms_are_caught() {
+    all_are_caught(terms::MISTAKES);
 }
 
 /// Each by a case that names it. Prints how many cases catch each, and the first that names it.

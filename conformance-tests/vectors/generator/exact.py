@@ -10,6 +10,7 @@ import math
 
 from mpmath import inf, mp, mpf, nan
 
+from . import terms
 from .numbers import Draw, to_hex
 
 DIGITS = 250  # of which the central difference takes 120, and the rest is far more than any case needs
@@ -99,6 +100,9 @@ class Problem:
         self.upstream = [number(text) for text in case.get("upstream", ["0x1p+0"] * outputs)]
         self.denominator = self.sum_denominator()
         self.targets = {row: self.target(row) for row in self.counted}
+        self.likelihood = self.config.get("likelihood", {"kind": "negative_log"})
+        self.penalties = self.config.get("penalties", [])
+        self.places = {row: terms.Place([self.logits[e] for e in self.rows[row]]) for row in self.counted}
 
     def is_counted(self, row):
         targets = self.case["targets"]
@@ -156,20 +160,48 @@ class Problem:
         if not has_softmax(z):
             return nan
         p = softmax(z)
-        loss = sum((w[c] * q[c] * minus_log(p[c]) for c in range(self.classes) if w[c] * q[c] != 0), mpf(0))
+        cost = [terms.cost(self.likelihood, share, number) if w[c] * q[c] != 0 else mpf(0) for c, share in enumerate(p)]
+        loss = sum((w[c] * q[c] * cost[c] for c in range(self.classes) if w[c] * q[c] != 0), mpf(0))
+        for term in self.penalties:
+            loss += self.row_weight(row) * terms.penalty(term, z, p, q, self.places[row], number)
         loss += self.row_weight(row) * self.z_loss() * mp.log(sum(map(mp.exp, z))) ** 2
         if self.config.get("subtract_entropy", False):
             loss -= entropy_weight * entropy(q)
         return loss
 
-    def binary_loss(self, z, q, w):
+    def binary_loss(self, z, q, w, factor=None):
         if mp.isnan(z):
             return nan
         outcomes = [(q, sigmoid(z)), (1 - q, sigmoid(-z))]
-        loss = sum((w * share * minus_log(p) for share, p in outcomes if w * share != 0), mpf(0))
+        factor = self.binary_factor(z, q)[0] if factor is None else factor
+        loss = sum((factor * w * share * terms.minus_log(p) for share, p in outcomes if factor * w * share != 0), mpf(0))
         if self.config.get("subtract_entropy", False):
             loss -= w * entropy([q, 1 - q])
         return loss
+
+    def binary_factor(self, z, q):
+        if self.likelihood["kind"] == "negative_log":
+            return mpf(1), mpf(0)
+        return terms.binary_focal(self.likelihood, z, q, sigmoid, number)
+
+    def binary_slope(self, z, q, w):
+        if mp.isnan(z):
+            return nan
+        factor, factor_slope = self.binary_factor(z, q)
+        cost = self.binary_loss(z, q, mpf(1), factor=mpf(1)) if factor_slope != 0 else mpf(0)
+        return w * (factor * (sigmoid(z) - q) + factor_slope * cost)
+
+    def row_slopes(self, row, z, q, w):
+        if not has_softmax(z):
+            return [nan] * self.classes
+        p, log_sum = softmax(z), mp.log(sum(map(mp.exp, z)))
+        b = [w[c] * q[c] * terms.slope(self.likelihood, p[c], number) for c in range(self.classes)]
+        of_p = sum(b) + 2 * self.row_weight(row) * self.z_loss() * log_sum
+        slopes = [of_p * p[c] - b[c] for c in range(self.classes)]
+        for term in self.penalties:
+            added = terms.penalty_slopes(term, p, q, self.places[row], number)
+            slopes = [slope + self.row_weight(row) * more for slope, more in zip(slopes, added)]
+        return slopes
 
     def slopes(self):
         """The derivative of each element's output (its row's loss, or its own) by the element."""
@@ -178,14 +210,9 @@ class Problem:
             z = [self.logits[element] for element in self.rows[row]]
             q, w, _ = self.targets[row]
             if self.binary:
-                of_row = [nan if mp.isnan(z[c]) else w[c] * (sigmoid(z[c]) - q[c]) for c in range(self.classes)]
-            elif has_softmax(z):
-                p, log_sum = softmax(z), mp.log(sum(map(mp.exp, z)))
-                a = [w[c] * q[c] for c in range(self.classes)]
-                of_p = sum(a) + 2 * self.row_weight(row) * self.z_loss() * log_sum
-                of_row = [of_p * p[c] - a[c] for c in range(self.classes)]
+                of_row = [self.binary_slope(z[c], q[c], w[c]) for c in range(self.classes)]
             else:
-                of_row = [nan] * self.classes
+                of_row = self.row_slopes(row, z, q, w)
             for element, slope in zip(self.rows[row], of_row):
                 slopes[element] = slope
         return slopes
@@ -292,9 +319,5 @@ def sigmoid(z):
     return 1 / (1 + mp.exp(-z)) if z != -inf else mpf(0)
 
 
-def minus_log(p):
-    return -mp.log(p) if p != 0 else inf
-
-
 def entropy(q):
-    return sum((share * minus_log(share) for share in q if share != 0), mpf(0))
+    return sum((share * terms.minus_log(share) for share in q if share != 0), mpf(0))

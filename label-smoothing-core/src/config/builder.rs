@@ -2,7 +2,8 @@
 
 use super::presets::complete;
 use super::{
-    ClassWeighting, Config, Denominator, EmptyMean, LossFamily, NonFiniteLogits, Options, Reduction, Smoothing,
+    ClassWeighting, Config, Denominator, EmptyMean, Likelihood, LossFamily, NonFiniteLogits, Options, Penalty,
+    Reduction, Smoothing,
 };
 use crate::error::Error;
 
@@ -85,6 +86,18 @@ impl ConfigBuilder {
         self
     }
 
+    /// What a class costs by its probability; [`Likelihood::NegativeLog`], the cross entropy, by default.
+    pub fn likelihood(mut self, likelihood: Likelihood) -> Self {
+        self.options.likelihood = likelihood;
+        self
+    }
+
+    /// Terms added to each counted row's loss, at most one of each kind; none by default.
+    pub fn penalties(mut self, penalties: impl Into<Vec<Penalty>>) -> Self {
+        self.options.penalties = penalties.into();
+        self
+    }
+
     /// The axis of the logits that the classes are on; the last by default.
     pub fn class_axis(mut self, axis: impl Into<Option<usize>>) -> Self {
         self.options.class_axis = axis.into();
@@ -127,6 +140,8 @@ impl Options {
         if let Denominator::Constant(value) = self.denominator {
             finite_and_not_negative("the constant denominator", value)?;
         }
+        self.check_penalties()?;
+        self.check_likelihood()?;
         if let Some(message) = self.check_combination() {
             return Err(Error::Configuration(message));
         }

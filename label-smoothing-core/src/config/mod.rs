@@ -2,11 +2,15 @@
 
 mod builder;
 mod convention;
+mod likelihood;
+mod penalty;
 mod presets;
 mod smoothing;
 
 pub use builder::ConfigBuilder;
 pub use convention::{epsilon_over_all, epsilon_over_others};
+pub use likelihood::Likelihood;
+pub use penalty::Penalty;
 pub use presets::{Preset, UnknownPreset};
 pub use smoothing::Smoothing;
 
@@ -126,6 +130,8 @@ pub(crate) struct Options {
     z_loss: f64,
     excluded_classes: Vec<usize>,
     subtract_entropy: bool,
+    likelihood: Likelihood,
+    penalties: Vec<Penalty>,
     class_axis: Option<usize>,
 }
 
@@ -248,6 +254,18 @@ impl Config {
     #[must_use]
     pub fn subtract_entropy(&self) -> bool {
         self.options.subtract_entropy
+    }
+
+    /// What a class costs by its probability.
+    #[must_use]
+    pub fn likelihood(&self) -> Likelihood {
+        self.options.likelihood
+    }
+
+    /// The terms that are added to each counted row's loss.
+    #[must_use]
+    pub fn penalties(&self) -> &[Penalty] {
+        &self.options.penalties
     }
 
     /// The axis of the logits that the classes are on; none means the last.

@@ -4,6 +4,7 @@ use fearless_simd::Level;
 
 use super::general::Rows;
 use super::memory::{Memory, Upstream};
+use super::penalized::Terms;
 use super::plan::SpreadPlan;
 use super::stats::Stats;
 use super::task::Task;
@@ -41,6 +42,8 @@ pub(crate) struct Common<'a> {
     pub(super) family: LossFamily,
     /// How all rows are planned, where their coefficients are a spread.
     pub(super) plan: Option<&'a SpreadPlan<'a>>,
+    /// Penalties and another likelihood, where there are some; then there is no plan.
+    pub(super) terms: Option<Terms<'a>>,
     pub(super) factor: f64,
 }
 
@@ -57,9 +60,10 @@ pub(super) fn run<T: Element, P: Element>(problem: &Problem<P>, job: Job<'_, T>)
 
 /// Runs a batch on a given instruction set; the bits are the same on each.
 pub(super) fn run_at<T: Element, P: Element>(level: Level, problem: &Problem<P>, job: Job<'_, T>) -> LossParts {
+    let terms = Terms::new(problem.config());
     let plan = SpreadPlan::new(problem);
     let (shape, family) = (problem.shape(), problem.config().loss());
-    let common = Common { level, rows: problem, shape, family, plan: plan.as_ref(), factor: job.factor };
+    let common = Common { level, rows: problem, shape, family, plan: plan.as_ref(), terms, factor: job.factor };
     let mut sums = Tree::new();
     for part in map(cut(common, job), T::run) {
         sums.append(part);

@@ -5,9 +5,11 @@ use fearless_simd::{Level, Simd, dispatch, f64x8};
 
 use super::closed_form::Real;
 use super::general::{WIDTH, total};
-use super::math;
+use super::likelihood::focal_elements;
+use super::math::{self, Sigmoid};
 use super::memory::Write;
 use super::task::{Task, scaled};
+use crate::config::Likelihood;
 use crate::element::Element;
 use crate::parts::Sums;
 
@@ -26,13 +28,24 @@ pub(super) struct BinaryTargets {
 
 /// What a row's elements give, by class, without denominator and upstream gradient.
 #[derive(Debug)]
-struct BinaryAnswer {
+pub(super) struct BinaryAnswer {
     /// The loss.
     loss: Vec<f64>,
     /// The gradient.
     gradient: Vec<f64>,
     /// The loss of the target as given, without its weight.
     nll: Vec<f64>,
+}
+
+impl BinaryAnswer {
+    /// Stores loss, gradient and plain loss of the elements from a place on; a NaN is one whatever it is multiplied by.
+    #[inline(always)]
+    pub(super) fn store<S: Simd>(&mut self, at: usize, z: f64x8<S>, [loss, gradient, nll]: [f64x8<S>; 3]) {
+        let (is_number, nan) = (z.simd_eq(z), z.constant(f64::NAN));
+        is_number.select(loss, nan).store_slice(&mut self.loss[at..at + WIDTH]);
+        is_number.select(gradient, nan).store_slice(&mut self.gradient[at..at + WIDTH]);
+        is_number.select(nll, nan).store_slice(&mut self.nll[at..at + WIDTH]);
+    }
 }
 
 /// Room for one row.
@@ -80,7 +93,12 @@ impl<T: Element> Task<'_, T> {
             *z = logit.widen().to_f64();
             correct += u64::from((*z > 0.0) == (*given > 0.5));
         }
-        elements(self.common.level, z, targets, self.common.rows.subtracts_entropy(), answer);
+        match self.common.terms.map(|terms| terms.likelihood) {
+            Some(Likelihood::Focal { gamma, alpha }) => {
+                focal_elements(self.common.level, gamma, alpha, z, targets, answer);
+            }
+            _ => elements(self.common.level, z, targets, self.common.rows.subtracts_entropy(), answer),
+        }
         let (loss, nll) = (total(&answer.loss[..classes]), total(&answer.nll[..classes]));
         self.push(row, Sums { loss: loss.into(), nll: nll.into(), correct, ..Sums::default() });
     }
@@ -98,11 +116,12 @@ impl<T: Element> Task<'_, T> {
     }
 }
 
-struct WriteElements<F> {
-    start: usize,
-    step: usize,
-    classes: usize,
-    value: F,
+/// Writes a gradient that is given class by class.
+pub(super) struct WriteElements<F> {
+    pub(super) start: usize,
+    pub(super) step: usize,
+    pub(super) classes: usize,
+    pub(super) value: F,
 }
 
 impl<T: Element, F: Fn(usize) -> T::Wide> Write<T> for WriteElements<F> {
@@ -129,30 +148,19 @@ fn elements_at<S: Simd>(
     answer: &mut BinaryAnswer,
 ) {
     let splat = |value: f64| f64x8::splat(simd, value);
-    let (zero, one) = (splat(0.0), splat(1.0));
+    let one = splat(1.0);
     for at in (0..z.len()).step_by(WIDTH) {
         let vector = |values: &[f64]| f64x8::from_slice(simd, &values[at..at + WIDTH]);
         let z = vector(z);
         let (positive, negative) = (vector(&targets.positive), vector(&targets.negative));
         let (weight, given) = (vector(&targets.weight), vector(&targets.given));
-        let is_positive = z.simd_ge(zero);
-        let e = math::exp_f64(simd, is_positive.select(-z, z));
-        let tail = math::log_1p(simd, e);
-        let (near, far) = (one / (e + one), e / (e + one));
-        let (up, down) = (is_positive.select(near, far), is_positive.select(far, near));
-        let if_negative = is_positive.select(z, zero) + tail;
-        let if_positive = is_positive.select(zero, -z) + tail;
+        let Sigmoid { up, down, if_positive, if_negative } = math::sigmoid(simd, z);
         let mut loss = positive.times_selected(if_positive) + negative.times_selected(if_negative);
         if subtract_entropy {
             loss -= math::entropy_terms(simd, positive) + math::entropy_terms(simd, negative);
         }
         let nll = given.times_selected(if_positive) + (one - given).times_selected(if_negative);
         let gradient = weight * (negative * up - positive * down);
-        // A NaN is one whatever it is multiplied by.
-        let is_number = z.simd_eq(z);
-        let nan = splat(f64::NAN);
-        is_number.select(weight.times_selected(loss), nan).store_slice(&mut answer.loss[at..at + WIDTH]);
-        is_number.select(gradient, nan).store_slice(&mut answer.gradient[at..at + WIDTH]);
-        is_number.select(nll, nan).store_slice(&mut answer.nll[at..at + WIDTH]);
+        answer.store(at, z, [weight.times_selected(loss), gradient, nll]);
     }
 }

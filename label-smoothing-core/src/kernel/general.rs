@@ -26,7 +26,7 @@ pub(super) struct GeneralScratch {
     /// `t = z - max`.
     pub(super) shifted: Vec<f64>,
     /// The target as given.
-    given: Vec<f64>,
+    pub(super) given: Vec<f64>,
     /// The coefficients.
     pub(super) coefficients: Vec<f64>,
 }
@@ -188,6 +188,9 @@ pub(super) trait Rows: Sync {
     /// The weights.
     fn weighting(&self, row: usize) -> RowWeighting<'_>;
 
+    /// The row's weight.
+    fn row_weight(&self, row: usize) -> f64;
+
     /// Whether the entropy of the smoothed target is taken off.
     fn subtracts_entropy(&self) -> bool;
 
@@ -273,6 +276,10 @@ impl<P: Element> Rows for Problem<'_, P> {
             }
             _ => RowWeighting::Row { factor },
         }
+    }
+
+    fn row_weight(&self, row: usize) -> f64 {
+        Problem::row_weight(self, row)
     }
 
     fn subtracts_entropy(&self) -> bool {

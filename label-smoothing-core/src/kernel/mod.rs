@@ -40,6 +40,35 @@
 //! g_m = (S_o > 1 ? A r - a_m : R - A (S_o r)) + 2 z lse r
 //! ```
 //!
+//! # Penalties and other likelihoods
+//!
+//! Rows of such a configuration are computed in `f64` whatever `W` is, class by class; the sums are those of the other rows'
+//! coefficients, over all columns in ascending order with 0 where a term is left out. `e_c = exp(t_c)`, `S_o`, `r = 1 / (S_o + 1)`
+//! and `lse'` as above; `p_c = e_c r`, `x_c = 1 - p_c`, and `x_m = S_o r`. The coefficients `a_c`, and with them `A`, `R`,
+//! `D` and the loss of the cross entropy, are those of any other row.
+//!
+//! With another likelihood the loss is `z lse^2 + sum a_c phi_c`, and `b_c = a_c h_c` takes the place of `a_c` in what follows,
+//! with `A` and `R` summed anew. With `l_c = lse' - t_c`, `y_c = (p_c l_c) / x_c` (1 where `x_c` is 0) and
+//! `x^g = exp(g log x)`, `g` being the likelihood's gamma and `a` its alpha:
+//!
+//! ```text
+//! focal     phi_c = x_c^g l_c                                          h_c = x_c^g (y_c g + 1)
+//! relaxed   phi_c = ((1 - a) l_c - a log x_c) - (H(1 - a) + H(a))      h_c = 1 - a / x_c      0 and 0 unless x_c > a
+//! ```
+//!
+//! with `H(q) = -q log q`. The gradient is `g_k = B (e_k r) - b_k`, at `m` as above. To it and to the loss each penalty adds, in
+//! the order of the list, with `w` the row's weight times the penalty's strength, `d = (sum -t_c e_c) r`, `n` the number of
+//! columns beyond the margin, `s` one over that of the columns that are not `-inf`, `o = sum over c != m of q_c p_c` and `f = o + q_m r`:
+//!
+//! ```text
+//! confidence        loss -(w (lse' + d))              g_k += w (p_k (t_k + d))
+//! margin            loss w sum (-t_c - margin)        g_k += w n at m, w (-1) where -t_k - margin > 0
+//! max_suppression   loss w ((sum -t_c) s)             g_k += w (1 - s) at m, w (0 - s) elsewhere
+//! poly              loss w sum q_c x_c                g_k += w (p_k (o - q_m x_m)) at m, w (p_k (f - q_k)) elsewhere
+//! ```
+//!
+//! `G_k` is `f g_k` rounded to `W`, `f` being the factor of the next section, for every column.
+//!
 //! # The gradient
 //!
 //! `f` is 1 over the denominator of a mean, in `f64`, and 1 for a sum or unreduced losses. `G_m` is `f g_m` rounded to `W`;
@@ -51,7 +80,8 @@
 //!
 //! In `f64` for every type: `e = exp(-|z|)`, `l = log1p(e)`, `softplus(x) = max(x, 0) + l`, `s(|z|) = 1 / (1 + e)`,
 //! `s(-|z|) = e / (1 + e)`, and the formula as it stands; the gradient times `f` is rounded to `W`, then as above. The sum
-//! over a row's classes is that of the coefficients above.
+//! over a row's classes is that of the coefficients above. The focal loss: see `focal_elements` in the private module
+//! `likelihood`, line by line.
 //!
 //! # The batch
 //!
@@ -74,8 +104,10 @@ mod group;
 mod grouped;
 pub(crate) mod halves;
 mod lanes;
+mod likelihood;
 mod math;
 mod memory;
+mod penalized;
 mod plan;
 mod row;
 pub mod slices;

@@ -6,6 +6,7 @@ use fearless_simd::{Level, dispatch, f64x8};
 use super::closed_form::{Sharers, Spread};
 use super::general::Rows;
 use super::math;
+use super::penalized::Terms;
 use crate::check::Problem;
 use crate::config::{ClassWeighting, NonFiniteLogits, Smoothing};
 use crate::element::Element;
@@ -112,6 +113,9 @@ impl CommonSpread<'_> {
 /// Whether every row of the problem is a [`SpreadRow`].
 fn is_spread<P: Element>(problem: &Problem<P>) -> bool {
     let config = problem.config();
+    if Terms::new(config).is_some() {
+        return false;
+    }
     let labels = !matches!(problem.labels(), Labels::Probabilities(_));
     let smoothing = match config.smoothing() {
         Smoothing::None => return labels && config.class_weighting() != ClassWeighting::Expected,

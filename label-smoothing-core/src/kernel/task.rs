@@ -76,7 +76,10 @@ impl<T: Element> Task<'_, T> {
         match (self.common.family, self.common.plan) {
             (LossFamily::BinaryCrossEntropy, _) => self.binary_rows(),
             (LossFamily::CrossEntropy, Some(plan)) if in_groups => self.groups(plan),
-            (LossFamily::CrossEntropy, plan) => self.single_rows(plan),
+            (LossFamily::CrossEntropy, plan) => match self.common.terms {
+                Some(terms) => self.penalized_rows(&terms),
+                None => self.single_rows(plan),
+            },
         }
         self.sums
     }
@@ -206,7 +209,7 @@ impl<T: Element> Task<'_, T> {
     }
 
     /// Keeps what a row of the softmax family gives.
-    fn keep(&mut self, row: usize, of_row: Losses<f64>, is_correct: bool) {
+    pub(super) fn keep(&mut self, row: usize, of_row: Losses<f64>, is_correct: bool) {
         let Losses { loss, nll, z_loss } = of_row;
         let correct = u64::from(is_correct);
         self.push(row, Sums { loss: loss.into(), nll: nll.into(), z_loss: z_loss.into(), correct });
@@ -216,14 +219,14 @@ impl<T: Element> Task<'_, T> {
     }
 
     /// A row that is not counted: its loss and gradient are 0. It does not look ahead.
-    fn skip(&mut self, row: usize) -> Option<Maximum<T::Wide>> {
+    pub(super) fn skip(&mut self, row: usize) -> Option<Maximum<T::Wide>> {
         self.push(row, Sums::default());
         self.fill(row, 0.0);
         None
     }
 
     /// A row without a softmax: its loss and gradient are NaN. It does not look ahead either.
-    fn undefined(&mut self, row: usize) -> Option<Maximum<T::Wide>> {
+    pub(super) fn undefined(&mut self, row: usize) -> Option<Maximum<T::Wide>> {
         self.push(row, Sums::undefined(self.common.rows.z_factor(self.first_row + row)));
         self.stats.keep(row, RowStats { max: T::Wide::from_f64(f64::NAN), ..RowStats::default() });
         self.fill(row, f64::NAN);

@@ -5,7 +5,9 @@ use fearless_simd::Level;
 use super::batch::{self, Job};
 use super::memory::{Memory, Upstream};
 use super::stats::Stats;
-use crate::{Array, Config, Element, LossFamily, Problem, Smoothing, Targets, bf16, f16, reference};
+use crate::{
+    Array, Config, Element, Likelihood, LossFamily, Penalty, Problem, Smoothing, Targets, bf16, f16, reference,
+};
 
 /// A generator of test inputs: splitmix64.
 struct Random(u64);
@@ -63,6 +65,13 @@ fn answer<T: Element>(level: Level, problem: &Problem<f64>, logits: &[T]) -> Ans
 
 fn configs(family: LossFamily, classes: usize) -> Vec<Config> {
     let weights: Vec<f64> = (0..classes).map(|class| 0.5 + (class % 7) as f64 * 0.25).collect();
+    let focal = |alpha| Likelihood::Focal { gamma: 1.5, alpha };
+    let penalties = [
+        Penalty::Confidence { strength: 0.5 },
+        Penalty::Margin { strength: 1.0 / 1024.0, margin: 4.0 },
+        Penalty::MaxSuppression { strength: 0.5 },
+        Penalty::Poly { epsilon: -1.0 },
+    ];
     match family {
         LossFamily::CrossEntropy => vec![
             Config::cross_entropy().build().unwrap(),
@@ -74,8 +83,16 @@ fn configs(family: LossFamily, classes: usize) -> Vec<Config> {
                 .subtract_entropy(true)
                 .build()
                 .unwrap(),
+            Config::cross_entropy()
+                .smoothing(Smoothing::Uniform { epsilon: 0.1 })
+                .penalties(penalties)
+                .build()
+                .unwrap(),
+            Config::cross_entropy().likelihood(focal(None)).build().unwrap(),
+            Config::cross_entropy().likelihood(Likelihood::Relaxed { alpha: 0.25 }).build().unwrap(),
         ],
         LossFamily::BinaryCrossEntropy => vec![
+            Config::binary_cross_entropy().likelihood(focal(Some(0.25))).build().unwrap(),
             Config::binary_cross_entropy()
                 .smoothing(Smoothing::UniformHalf { epsilon: 0.1 })
                 .class_weights(weights)

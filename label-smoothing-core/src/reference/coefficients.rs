@@ -4,7 +4,7 @@ use super::binary;
 use super::cross_entropy::entropy;
 use super::target::weighted_target;
 use crate::check::Problem;
-use crate::config::LossFamily;
+use crate::config::{Config, Likelihood, LossFamily};
 use crate::element::Element;
 use crate::error::Error;
 
@@ -29,13 +29,29 @@ pub struct Coefficients {
 }
 
 impl Coefficients {
+    /// Refuses configurations whose loss is more than factors of `-log p` and `lse^2`.
+    ///
+    /// # Errors
+    ///
+    /// A [likelihood](Config::likelihood) other than the negative logarithm, and [penalties](Config::penalties).
+    pub fn check(config: &Config) -> Result<(), Error> {
+        let what = match (config.likelihood(), config.penalties()) {
+            (Likelihood::NegativeLog, []) => return Ok(()),
+            (Likelihood::NegativeLog, [penalty, ..]) => format!("the penalty {}", penalty.name()),
+            (likelihood, _) => format!("the likelihood {}", likelihood.name()),
+        };
+        let message = format!("{what} is computed by the kernel only, not by a framework's own operations");
+        Err(Error::Configuration(message))
+    }
+
     /// The coefficients of a batch. `logits` are looked at for `restrict_support` only; any slice of the right length
     /// does otherwise.
     ///
     /// # Errors
     ///
-    /// A wrong number of logits.
+    /// A wrong number of logits, and what [`Coefficients::check`] refuses.
     pub fn new<P: Element>(problem: &Problem<P>, logits: &[f64]) -> Result<Self, Error> {
+        Self::check(problem.config())?;
         let shape = problem.shape();
         shape.check_buffer("logits", logits.len())?;
         let is_binary = problem.config().loss() == LossFamily::BinaryCrossEntropy;

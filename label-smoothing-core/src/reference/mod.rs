@@ -1,8 +1,8 @@
 //! The definition, as plain mathematics in `f64`.
 //!
 //! Nothing here is fast or clever. Every option is written as its formula, so that a reader can check it line by line:
-//! [`target`](self) smooths a row's target and weights it, `cross_entropy` and `binary` are the two families, and this
-//! file adds rows up. The kernel is held against this module, and this module against vectors from other programs.
+//! [`target`](self) smooths a row's target and weights it, `cross_entropy` and `binary` are the two families,
+//! `likelihood` and `penalty` what may take the place of `-log p` and be added, and this file adds rows up. The kernel is held against this module, and this module against vectors from other programs.
 //!
 //! Sums over classes are pairwise and `log(1 + x)` keeps confident rows, so that results are within a few units
 //! roundoff of the exact ones (see the conformance kit's tolerance).
@@ -10,6 +10,9 @@
 mod binary;
 mod coefficients;
 mod cross_entropy;
+mod likelihood;
+mod penalty;
+mod prediction;
 mod target;
 
 use crate::check::Problem;

@@ -2,8 +2,8 @@
 //! or one division of integers.
 
 use label_smoothing_core::{
-    Array, ClassWeighting, Config, ConfigBuilder, Denominator, Element, NonFiniteLogits, Reduction, Shape, Smoothing,
-    Targets,
+    Array, ClassWeighting, Config, ConfigBuilder, Denominator, Element, Likelihood, NonFiniteLogits, Penalty,
+    Reduction, Shape, Smoothing, Targets,
 };
 
 /// The id that is ignored in the cases with an `ignore_index`.
@@ -51,6 +51,7 @@ pub(crate) fn all(classes: usize) -> Vec<Case> {
     all.extend(of_other_targets(classes));
     all.extend(of_other_logits());
     all.extend(binary(classes));
+    all.extend(penalized(classes));
     all
 }
 
@@ -153,6 +154,26 @@ fn binary(classes: usize) -> Vec<Case> {
         probabilities("binary-probabilities", half.clone()),
         Case { logits: Logits::Confident, ..probabilities("binary-confident", half.clone().subtract_entropy(true)) },
         Case { logits: Logits::NonFinite, has_mask: true, ..case("binary-non-finite", half) },
+    ]
+}
+
+fn penalized(classes: usize) -> Vec<Case> {
+    let penalties = [
+        Penalty::Confidence { strength: 0.25 },
+        Penalty::Margin { strength: 1.0 / 64.0, margin: 4.0 },
+        Penalty::MaxSuppression { strength: 0.5 },
+        Penalty::Poly { epsilon: 2.0 },
+    ];
+    let all = uniform().class_weights(weights(classes)).penalties(penalties);
+    let focal = |alpha| Likelihood::Focal { gamma: 2.5, alpha };
+    let hard = Config::cross_entropy();
+    vec![
+        Case { has_mask: true, has_row_weights: true, ..case("penalties", all.clone()) },
+        Case { logits: Logits::NonFinite, ..case("penalties-non-finite", all) },
+        Case { labels: Labels::Probabilities, ..case("focal", uniform().likelihood(focal(None))) },
+        Case { logits: Logits::Confident, ..case("focal-confident", hard.clone().likelihood(focal(None))) },
+        case("relaxed", hard.likelihood(Likelihood::Relaxed { alpha: 0.125 })),
+        case("binary-focal", Config::binary_cross_entropy().likelihood(focal(Some(0.25)))),
     ]
 }
 

@@ -9,10 +9,12 @@ from . import (
     confident,
     excluded_classes,
     lanes,
+    likelihoods,
     maximum,
     mixes,
     non_finite,
     offsets,
+    penalties,
     refusals,
     row_weights,
     subtract_entropy,
@@ -21,6 +23,6 @@ from . import (
 
 MODULES = [
     row_weights, excluded_classes, subtract_entropy, z_loss, combinations, binary, non_finite, refusals, lanes, blocks,
-    block_maximum, axes, maximum, confident, offsets, mixes,
+    block_maximum, axes, maximum, confident, offsets, mixes, penalties, likelihoods,
 ]
 GROUPS = {module.__name__.rpartition(".")[2].replace("_", "-"): module for module in MODULES}

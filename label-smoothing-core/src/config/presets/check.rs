@@ -2,7 +2,9 @@
 
 use super::Preset;
 use super::system::{ClassWeights, Extra, Ignored, Kind, System};
-use crate::config::{ClassWeighting, EmptyMean, LossFamily, NonFiniteLogits, Options, Reduction, Smoothing};
+use crate::config::{
+    ClassWeighting, EmptyMean, Likelihood, LossFamily, NonFiniteLogits, Options, Reduction, Smoothing,
+};
 use crate::error::Error;
 use crate::targets::Targets;
 
@@ -126,6 +128,12 @@ fn others(system: &System, options: &Options) -> Option<String> {
     if options.subtract_entropy != system.subtract_entropy {
         let does = if system.subtract_entropy { "takes" } else { "does not take" };
         return Some(format!("{does} the entropy of the smoothed target off"));
+    }
+    if let Some(penalty) = options.penalties.first() {
+        return Some(format!("has no penalty {}", penalty.name()));
+    }
+    if options.likelihood != Likelihood::NegativeLog {
+        return Some(format!("has no likelihood {}", options.likelihood.name()));
     }
     let is_restricted = options.non_finite_logits == NonFiniteLogits::RestrictSupport;
     not_taken(system, &[(Extra::ZLoss, options.z_loss != 0.0), (Extra::RestrictedSupport, is_restricted)])

@@ -81,7 +81,7 @@ impl<'a, P: Element> Slice<'a, P> {
     ///
     /// Classes that the problem does not have, or none; a class axis that is not the last; and coefficients that differ
     /// from class to class (probabilities, a distribution, class weights inside the sum together with smoothing,
-    /// excluded or restricted classes), and the binary family, whose classes do not meet.
+    /// excluded or restricted classes), penalties and other likelihoods, and the binary family, whose classes do not meet.
     pub fn new(problem: &'a Problem<'a, P>, classes: Range<usize>) -> Result<Self, Error> {
         let (all, refuse) = (problem.shape().classes(), |why: String| Err(Error::Configuration(why)));
         if classes.is_empty() || classes.end > all {
@@ -99,7 +99,8 @@ impl<'a, P: Element> Slice<'a, P> {
             Some(plan) => Ok(Self { problem, plan, classes }),
             None => refuse(
                 "a vocabulary in slices takes softmax losses of indices or mixed targets whose smoothing gives each class \
-                 the same share; this configuration has coefficients that differ from class to class"
+                 the same share; this configuration has coefficients that differ from class to class, penalties, or \
+                 another likelihood than negative_log"
                     .to_owned(),
             ),
         }

@@ -1,0 +1,239 @@
+//! Rows with penalties, or with another likelihood than the negative logarithm: everything in `f64`, class by class.
+
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, f64x8};
+
+use super::binary::WriteElements;
+use super::closed_form::{Coefficients, Losses, RowGradient, RowSums};
+use super::general::{GeneralScratch, WIDTH, general_row, total};
+use super::likelihood::{self, Classes};
+use super::math;
+use super::task::{Task, scaled};
+use crate::config::{Config, Likelihood, Penalty};
+use crate::element::Element;
+
+/// What makes a configuration's loss more than coefficients of `-log p` and `lse^2`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms<'a> {
+    pub(super) likelihood: Likelihood,
+    penalties: &'a [Penalty],
+}
+
+impl<'a> Terms<'a> {
+    /// None where there is no such thing.
+    pub(super) fn new(config: &'a Config) -> Option<Self> {
+        let terms = Self { likelihood: config.likelihood(), penalties: config.penalties() };
+        (terms.likelihood != Likelihood::NegativeLog || !terms.penalties.is_empty()).then_some(terms)
+    }
+}
+
+/// Room for one row, a multiple of [`WIDTH`] each.
+#[derive(Debug)]
+struct Scratch {
+    general: GeneralScratch,
+    /// The target after smoothing.
+    smoothed: Vec<f64>,
+    /// `exp(t)`; 0 beyond the row.
+    exps: Vec<f64>,
+    /// `1 - p`.
+    rest: Vec<f64>,
+    /// What is added up.
+    terms: Vec<f64>,
+    /// The gradient, without the batch's factor.
+    gradient: Vec<f64>,
+}
+
+impl Scratch {
+    fn new(classes: usize) -> Self {
+        let mut general = GeneralScratch::default();
+        general.resize(classes);
+        let room = || vec![0.0; classes.next_multiple_of(WIDTH)];
+        Self { general, smoothed: room(), exps: room(), rest: room(), terms: room(), gradient: room() }
+    }
+}
+
+impl<T: Element> Task<'_, T> {
+    /// Every row of the task.
+    pub(super) fn penalized_rows(&mut self, terms: &Terms) {
+        let mut scratch = Scratch::new(self.common.shape.classes());
+        for row in 0..self.rows {
+            if self.common.rows.is_counted(self.first_row + row) {
+                self.penalized_row(row, terms, &mut scratch);
+            } else {
+                self.skip(row);
+            }
+        }
+    }
+
+    fn penalized_row(&mut self, row: usize, terms: &Terms, scratch: &mut Scratch) {
+        let (level, rows, global) = (self.common.level, self.common.rows, self.first_row + row);
+        let (classes, inner, start) = (self.common.shape.classes(), self.common.shape.inner(), self.start(row));
+        let logits = self.memory.logits()[start..].iter().step_by(inner).take(classes);
+        let shifted = &mut scratch.general.shifted;
+        shifted.iter_mut().zip(logits).for_each(|(t, z)| *t = z.widen().to_f64());
+        let Some((m, max)) = shift(&mut shifted[..classes]) else {
+            self.undefined(row);
+            return;
+        };
+        let of_row = exponentials(level, max, m, classes, scratch);
+        let (mut a, likeliest) = general_row(level, rows, global, m, classes, &mut scratch.general);
+        let mut losses = Losses::new(&a, &of_row);
+        if terms.likelihood != Likelihood::NegativeLog {
+            losses.loss =
+                losses.z_loss + replace_likelihood(level, terms.likelihood, m, classes, &of_row, &mut a, scratch);
+        }
+        let gradient = RowGradient::new(&a, &of_row, 1.0);
+        for (class, g) in scratch.gradient[..classes].iter_mut().enumerate() {
+            *g = gradient.at(scratch.exps[class], scratch.general.coefficients[class]);
+        }
+        scratch.gradient[m] = gradient.at_maximum;
+        if terms.penalties.iter().any(|penalty| matches!(penalty, Penalty::Poly { .. })) {
+            let GeneralScratch { shifted, given, .. } = &scratch.general;
+            rows.smoothed(global, &shifted[..classes], &given[..classes], &mut scratch.smoothed[..classes]);
+        }
+        let mut penalized = Penalized::new(rows.row_weight(global), m, classes, &of_row, scratch);
+        for penalty in terms.penalties {
+            losses.loss += penalized.add(penalty);
+        }
+        self.keep(row, losses, m == likeliest);
+        let (upstream, factor) = (self.upstream.at(global), self.common.factor);
+        let value = |class: usize| scaled(upstream, factor * scratch.gradient[class]);
+        self.memory.write(WriteElements { start, step: inner, classes, value });
+    }
+}
+
+/// Takes the maximum off; its first column and itself, or none where the row has no softmax.
+fn shift(z: &mut [f64]) -> Option<(usize, f64)> {
+    let (mut m, mut max) = (0, z[0]);
+    for (class, &z) in z.iter().enumerate() {
+        if z.is_nan() {
+            return None;
+        }
+        if z > max {
+            (m, max) = (class, z);
+        }
+    }
+    for z in z {
+        *z -= max;
+    }
+    max.is_finite().then_some((m, max))
+}
+
+/// The exponentials, what they add up to, and `1 - p` of each class.
+fn exponentials(level: Level, max: f64, m: usize, classes: usize, scratch: &mut Scratch) -> RowSums<f64> {
+    let Scratch { general, exps, rest, .. } = scratch;
+    dispatch!(level, simd => {
+        for (exps, t) in exps.chunks_exact_mut(WIDTH).zip(general.shifted.chunks_exact(WIDTH)) {
+            math::exp_f64(simd, f64x8::from_slice(simd, t)).store_slice(exps);
+        }
+    });
+    exps[classes..].fill(0.0);
+    exps[m] = 0.0;
+    let others = total(&exps[..classes]);
+    exps[m] = 1.0;
+    let lse = dispatch!(level, simd => math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0]);
+    let one_over_sum = 1.0 / (others + 1.0);
+    rest.iter_mut().zip(&*exps).for_each(|(rest, e)| *rest = 1.0 - e * one_over_sum);
+    rest[m] = others * one_over_sum;
+    RowSums { max, others, lse }
+}
+
+/// The row's loss by another likelihood, without its z-loss; the coefficients become those of its gradient.
+fn replace_likelihood(
+    level: Level,
+    likelihood: Likelihood,
+    m: usize,
+    classes: usize,
+    row: &RowSums<f64>,
+    a: &mut Coefficients<f64>,
+    scratch: &mut Scratch,
+) -> f64 {
+    let Scratch { general: GeneralScratch { shifted, coefficients, .. }, exps, rest, terms, .. } = scratch;
+    let of_classes = Classes { shifted, exps, rest };
+    likelihood::weigh(level, likelihood, &of_classes, row, coefficients, terms);
+    let loss = total(&terms[..classes]);
+    terms.copy_from_slice(coefficients);
+    terms[m] = 0.0;
+    a.total = total(&coefficients[..classes]);
+    a.total_of_others = total(&terms[..classes]);
+    a.at_maximum = coefficients[m];
+    loss
+}
+
+/// What penalties look at and add to.
+struct Penalized<'a> {
+    row_weight: f64,
+    m: usize,
+    /// `lse'`.
+    lse: f64,
+    /// `1 / S`.
+    one_over_sum: f64,
+    t: &'a [f64],
+    e: &'a [f64],
+    q: &'a [f64],
+    rest: &'a [f64],
+    terms: &'a mut [f64],
+    gradient: &'a mut [f64],
+}
+
+impl<'a> Penalized<'a> {
+    fn new(row_weight: f64, m: usize, classes: usize, row: &RowSums<f64>, scratch: &'a mut Scratch) -> Self {
+        Self {
+            row_weight,
+            m,
+            lse: row.lse,
+            one_over_sum: 1.0 / (row.others + 1.0),
+            t: &scratch.general.shifted[..classes],
+            e: &scratch.exps[..classes],
+            q: &scratch.smoothed[..classes],
+            rest: &scratch.rest[..classes],
+            terms: &mut scratch.terms[..classes],
+            gradient: &mut scratch.gradient[..classes],
+        }
+    }
+
+    /// Adds a penalty's gradient, and returns its loss.
+    fn add(&mut self, penalty: &Penalty) -> f64 {
+        let Self { m, one_over_sum, t, e, q, rest, .. } = *self;
+        let is_there = |class: usize| t[class] != f64::NEG_INFINITY;
+        let flag = |holds: bool| if holds { 1.0 } else { 0.0 };
+        match *penalty {
+            Penalty::Confidence { strength } => {
+                let factor = self.row_weight * strength;
+                let distance = self.sum(|c| if e[c] == 0.0 { 0.0 } else { -t[c] * e[c] }) * one_over_sum;
+                self.push(factor, |c| if e[c] == 0.0 { 0.0 } else { e[c] * one_over_sum * (t[c] + distance) });
+                -(factor * (self.lse + distance))
+            }
+            Penalty::Margin { strength, margin } => {
+                let factor = self.row_weight * strength;
+                let is_beyond = |c: usize| is_there(c) && -t[c] - margin > 0.0;
+                let beyond = self.sum(|c| flag(is_beyond(c)));
+                self.push(factor, |c| if c == m { beyond } else { -flag(is_beyond(c)) });
+                factor * self.sum(|c| if is_beyond(c) { -t[c] - margin } else { 0.0 })
+            }
+            Penalty::MaxSuppression { strength } => {
+                let factor = self.row_weight * strength;
+                let share = 1.0 / self.sum(|c| flag(is_there(c)));
+                self.push(factor, |c| flag(c == m) - if is_there(c) { share } else { 0.0 });
+                factor * (self.sum(|c| if is_there(c) { -t[c] } else { 0.0 }) * share)
+            }
+            Penalty::Poly { epsilon } => {
+                let factor = self.row_weight * epsilon;
+                let of_others = self.sum(|c| if c == m { 0.0 } else { q[c] * (e[c] * one_over_sum) });
+                let expected = of_others + q[m] * one_over_sum;
+                let difference = |c: usize| if c == m { of_others - q[c] * rest[c] } else { expected - q[c] };
+                self.push(factor, |c| e[c] * one_over_sum * difference(c));
+                factor * self.sum(|c| q[c] * rest[c])
+            }
+        }
+    }
+
+    fn sum(&mut self, term: impl Fn(usize) -> f64) -> f64 {
+        self.terms.iter_mut().enumerate().for_each(|(class, place)| *place = term(class));
+        total(self.terms)
+    }
+
+    fn push(&mut self, factor: f64, slope: impl Fn(usize) -> f64) {
+        self.gradient.iter_mut().enumerate().for_each(|(class, g)| *g += factor * slope(class));
+    }
+}
