@@ -146,7 +146,8 @@ pub(super) struct Coefficients<R> {
 #[inline(always)]
 pub(super) fn losses<R: Real>(a: &Coefficients<R>, row: &RowSums<R>) -> (R, R) {
     let lse = row.max + row.lse;
-    let loss = ((a.total * row.lse - a.shifted) + a.z_factor * (lse * lse)) - a.offset;
+    // The square of a large logit is infinite, which must not matter without a z-loss.
+    let loss = ((a.total * row.lse - a.shifted) + a.z_factor.times_selected(lse * lse)) - a.offset;
     (loss, a.given * row.lse - a.given_shifted)
 }
 
