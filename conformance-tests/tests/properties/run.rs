@@ -37,9 +37,10 @@ where
     let (done, wait) = channel();
     let (tick, ticks) = (done.clone(), done);
     let work = thread::spawn(move || {
+        let seed = asked("PROPERTY_SEED", SEED);
         let config = Config {
             cases: asked("PROPERTY_CASES", CASES),
-            rng_seed: RngSeed::Fixed(asked("PROPERTY_SEED", SEED)),
+            rng_seed: RngSeed::Fixed(seed),
             failure_persistence: None,
             max_shrink_iters: 3000,
             max_shrink_time: 60_000,
@@ -51,8 +52,8 @@ where
             holds(&input).map_err(TestCaseError::fail)
         });
         result.map_err(|error| match error {
-            TestError::Fail(why, input) => format!("{why}\nfor {input:?}"),
-            TestError::Abort(why) => format!("given up: {why}"),
+            TestError::Fail(why, input) => format!("with PROPERTY_SEED={seed}: {why}\nfor {input:?}"),
+            TestError::Abort(why) => format!("with PROPERTY_SEED={seed}, given up: {why}"),
         })
     });
     drop(ticks);
