@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunne
 const CASES: u32 = 300;
 
 /// The seed of an ordinary run: the same cases on every machine.
-const SEED: u64 = 1_512_00567;
+const SEED: u64 = 151_200_567;
 
 /// How long one case may take. The slowest takes a few tenths of a second on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
