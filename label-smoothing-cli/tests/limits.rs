@@ -1,6 +1,8 @@
 //! The command where something gives way: a kill, a full disk, too little memory, files and options made to break it. One
 //! line on stderr, status 2, and no file that is half there.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::fs::{self, File};

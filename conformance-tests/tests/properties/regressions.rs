@@ -22,3 +22,24 @@ fn a_row_of_large_f64_logits_has_a_loss() {
         }
     }
 }
+
+/// burn's composed path panicked where no rows met a class axis that is not the last.
+#[test]
+fn no_rows_at_any_class_axis_are_no_losses() {
+    for (shape, axis) in
+        [(vec![1, 0], 0), (vec![0, 1], 1), (vec![0, 3], 1), (vec![3, 0, 2], 0), (vec![2, 3, 0], 1), (vec![0, 3, 2], 1)]
+    {
+        let mut rows = shape.clone();
+        rows.remove(axis);
+        let targets = TargetInput::Indices(Dense::new(rows, Vec::new()));
+        let config = Config::cross_entropy().class_axis(axis);
+        let logits = Dense::new(shape.clone(), Vec::new());
+        let question = CaseInput::new(LossFamily::CrossEntropy, config, logits, targets);
+        let of_rows = CaseInput { row_losses: true, ..question.clone() };
+        for backend in backends::all() {
+            let answer = backend.evaluate(&of_rows).unwrap_or_else(|why| panic!("{} {shape:?}: {why}", backend.name()));
+            assert_eq!(answer, Outcome { values: Vec::new(), gradient: Vec::new() });
+            assert!(backend.evaluate(&question).unwrap().values[0].is_nan(), "{} {shape:?}", backend.name());
+        }
+    }
+}
