@@ -8,6 +8,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck disable=SC2034 # for the scripts that source this one
 all_features=label-smoothing-core/serde,label-smoothing-dfdx/f16,label-smoothing-cli/all-rust,label-smoothing-cli/tch
 
+# shellcheck disable=SC2034
+kit_features=ndarray,candle,burn,dfdx,tch
+
 if [[ -z ${STEPS:-} ]]; then
     STEPS=$(mktemp -d)
     export STEPS
@@ -41,6 +44,22 @@ step() {
     ((status == 0)) || result="failed with $status"
     printf '%s\t%d\t%s\n' "$name" $((SECONDS - start)) "$result" >>"$STEPS/table"
     ((status == 0)) || exit "$status"
+}
+
+# optional_step NAME COMMAND...: a step whose status 77 means that it was not run, for a reason that it has printed. The
+# table says so; it is no pass.
+optional_step() {
+    local name=$1 start=$SECONDS status=0 result=ok
+    shift
+    printf '\n=== %s\n' "$name"
+    "$@" || status=$?
+    case $status in
+        0) ;;
+        77) result='NOT RUN: see its output' ;;
+        *) result="failed with $status" ;;
+    esac
+    printf '%s\t%d\t%s\n' "$name" $((SECONDS - start)) "$result" >>"$STEPS/table"
+    ((status == 0 || status == 77)) || exit "$status"
 }
 
 # cargo_test ARGUMENT...: cargo test, its results counted.

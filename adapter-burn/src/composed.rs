@@ -110,7 +110,10 @@ fn of_no_rows<const D: usize, const R: usize, P: FlexElement>(
     let dims = burn::tensor::Shape::from(output_dims(problem, output));
     match (output, problem.config().loss()) {
         (Output::Reduced, _) => logits.sum().add_scalar(problem.reduce(0.0)).reshape(dims),
-        (Output::Rows, LossFamily::CrossEntropy) => logits.sum_dim(problem.shape().axis()).reshape(dims),
+        (Output::Rows, LossFamily::CrossEntropy) => {
+            let axis = problem.shape().axis();
+            logits.sum_dim(axis).squeeze_dim(axis)
+        }
         (Output::Rows, LossFamily::BinaryCrossEntropy) => logits.reshape(dims),
     }
 }

@@ -212,4 +212,21 @@ mod tests {
         assert!(why(vec![], vec![0.0]).is_some() && why(vec![0.0, 0.0], vec![0.0]).is_some());
         assert!(why(vec![0.0], vec![]).is_some());
     }
+
+    #[test]
+    fn the_first_that_is_wrong_is_named_and_the_others_are_counted() {
+        let judged = |actual: [f64; 3]| {
+            let outcome = Outcome { values: actual.to_vec(), gradient: vec![] };
+            let expected = Expected { loss: vec![1.0; 3], gradient: None, relative_error: 0.0 };
+            let scales = Scales { classes: 3, loss: vec![place(1.0); 3], gradient: vec![] };
+            let terms =
+                Terms { accuracy: Accuracy::Kernel, dtype: Dtype::F64, loss_dtype: Dtype::F64, confident: false };
+            judge(&outcome, &expected, &scales, terms).why.unwrap_or_default()
+        };
+        assert_eq!(judged([1.0, 1.0, 1.0]), "");
+        let one = judged([1.0, 3.0, 1.0]);
+        assert!(one.starts_with("loss[1] is 3e0") && !one.contains("are wrong"), "{one}");
+        let two = judged([1.0, 3.0, 2.0]);
+        assert!(two.starts_with("loss[1] is 3e0") && two.ends_with("(2 of 3 are wrong)"), "{two}");
+    }
 }

@@ -1,6 +1,5 @@
 //! `conformance` and `check`: the kit's cases or other people's, for every backend that is asked for.
 
-use std::fs;
 use std::path::Path;
 
 use label_smoothing_conformance::{Report, Suite, VectorFile};
@@ -10,6 +9,7 @@ use crate::backends;
 use crate::error::{Error, Result};
 use crate::progress;
 use crate::staged;
+use crate::text;
 
 /// Runs the kit's own cases.
 pub(crate) fn conformance(args: &ConformanceArgs) -> Result<(String, bool)> {
@@ -34,8 +34,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(String, bool)> {
 }
 
 fn read(path: &Path) -> Result<VectorFile> {
-    let text = fs::read_to_string(path).map_err(|error| Error::about(path.display(), error))?;
-    VectorFile::parse(&path.display().to_string(), &text).map_err(Error::new)
+    VectorFile::parse(&path.display().to_string(), &text::read(path)?).map_err(Error::new)
 }
 
 /// The matrix with what failed, and whether all is well.

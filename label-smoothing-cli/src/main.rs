@@ -10,6 +10,7 @@ mod evaluate;
 mod progress;
 mod staged;
 mod tensor;
+mod text;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -30,15 +31,26 @@ fn main() -> ExitCode {
         Err(error) => return not_parsed(&error),
     };
     match run(cli) {
-        Ok((text, status)) => {
-            // Whoever closed the pipe has seen enough, and the status says what was found.
-            let _ = io::stdout().write_all(text.as_bytes());
-            status
-        }
+        Ok((text, status)) => match print(&text) {
+            Ok(()) => status,
+            Err(error) => {
+                complain(&format!("the output cannot be written: {error}"));
+                ExitCode::from(AT_FAULT)
+            }
+        },
         Err(error) => {
             complain(&error.to_string());
             ExitCode::from(AT_FAULT)
         }
+    }
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        // Whoever closed the pipe has seen enough, and the status says what was found.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
     }
 }
 

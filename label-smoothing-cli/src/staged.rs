@@ -63,6 +63,14 @@ pub(crate) fn check(path: &Path) -> Result<()> {
     Err(Error::about(path.display(), format_args!("cannot be written: there is no folder {}", folder.display())))
 }
 
+/// Refuses a pipe or a device, which the file that is written aside would take the place of.
+pub(crate) fn check_replaceable(path: &Path) -> Result<()> {
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+        return Err(Error::about(path.display(), "is no ordinary file, and an array is written to no other"));
+    }
+    Ok(())
+}
+
 /// Writes a text, all or nothing where the path can be renamed to; a pipe or a device is written to as it is.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {

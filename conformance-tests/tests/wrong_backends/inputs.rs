@@ -200,6 +200,38 @@ pub(super) const MISTAKES: &[Mistake] = &[
     mistake("the entropy stays in", "subtract-entropy", |input| {
         configured(input, |_, builder| builder.subtract_entropy(false))
     }),
+    mistake("a row whose target is excluded is ignored", "excluded-target", |input| {
+        let config = input.config()?;
+        changed(input, |input| {
+            if let (TargetInput::Indices(classes), false) = (&input.targets, config.excluded_classes().is_empty()) {
+                let excluded =
+                    |class: &i64| config.excluded_classes().iter().any(|&c| usize::try_from(*class) == Ok(c));
+                let masked = |row: usize| input.row_mask.as_ref().is_none_or(|mask| mask.values[row]);
+                let rows = classes.values.iter().enumerate();
+                let mask: Vec<bool> = rows.map(|(row, class)| masked(row) && !excluded(class)).collect();
+                input.row_mask = Some(Dense::new(classes.shape.clone(), mask));
+            }
+        })
+    }),
+    mistake("class weights not used beside a row mask", "every-combination", |input| {
+        if input.row_mask.is_none() {
+            return right(input);
+        }
+        configured(input, |config, builder| match config.class_weights() {
+            Some(weights) => builder.class_weights(vec![1.0; weights.len()]),
+            None => builder,
+        })
+    }),
+    mistake("the z-loss left out beside a row mask", "random-mix", |input| {
+        configured(input, |_, builder| if input.row_mask.is_some() { builder.z_loss(0.0) } else { builder })
+    }),
+    mistake("a mask of another shape not looked at", "one-fault", |input| {
+        let rows = match &input.targets {
+            TargetInput::Indices(classes) | TargetInput::Mixed { first: classes, .. } => classes.shape.clone(),
+            TargetInput::Probabilities(_) => return right(input),
+        };
+        changed(input, |input| input.row_mask = input.row_mask.take().filter(|mask| mask.shape == rows))
+    }),
     Mistake {
         name: "logits rounded to half precision",
         caught_by: "beyond-bfloat16",

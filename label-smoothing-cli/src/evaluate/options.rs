@@ -1,6 +1,5 @@
 //! The configuration, of `--config` and the options that take precedence over it.
 
-use std::fs;
 use std::path::Path;
 
 use label_smoothing_conformance::{ParsedConfig, parse_config};
@@ -8,6 +7,7 @@ use label_smoothing_core::{Config, LossFamily, Reduction, Smoothing};
 
 use crate::args::{Convention, EvaluateArgs, Family, ReductionArg};
 use crate::error::{Error, Result};
+use crate::text;
 
 pub(super) struct Options {
     pub(super) config: Config,
@@ -67,8 +67,7 @@ fn builder(family: Family) -> label_smoothing_core::ConfigBuilder {
 }
 
 fn read_config(path: &Path, loss: LossFamily) -> Result<ParsedConfig> {
-    let text = fs::read_to_string(path).map_err(|error| Error::about(path.display(), error))?;
-    parse_config(&path.display().to_string(), &text, loss).map_err(Error::new)
+    parse_config(&path.display().to_string(), &text::read(path)?, loss).map_err(Error::new)
 }
 
 /// `given`, with the rate and the kind of the command line in place of its own.

@@ -1,5 +1,7 @@
 //! Arrays in files.
 
+#[cfg(test)]
+mod broken_files;
 mod npy;
 mod place;
 mod safetensors;

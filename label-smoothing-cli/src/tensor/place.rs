@@ -86,6 +86,7 @@ impl Place {
     /// Refuses, before any work is done, what cannot be written.
     pub(crate) fn check_writable(&self, type_name: &str) -> Result<()> {
         staged::check(&self.path)?;
+        staged::check_replaceable(&self.path)?;
         if self.format == Format::Npy && type_name == "bf16" {
             return Err(Error::about(self, "a .npy file holds no bf16; write a .safetensors file"));
         }

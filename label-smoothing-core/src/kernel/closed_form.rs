@@ -157,7 +157,8 @@ impl<R: Real> Losses<R> {
     #[inline(always)]
     pub(super) fn new(a: &Coefficients<R>, row: &RowSums<R>) -> Self {
         let lse = row.max + row.lse;
-        let z_loss = a.z_factor * (lse * lse);
+        // The square of a large logit is infinite, which must not matter without a z-loss.
+        let z_loss = a.z_factor.times_selected(lse * lse);
         let loss = ((a.total * row.lse - a.shifted) + z_loss) - a.offset;
         Self { loss, nll: a.given * row.lse - a.given_shifted, z_loss }
     }

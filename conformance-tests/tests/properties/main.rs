@@ -1,0 +1,112 @@
+//! What holds for every input, tried on inputs of any shape, type and combination of options, hostile numbers included:
+//! the kernel and all other paths against the definition, every adapter on the CPU against the kernel to the bit.
+//!
+//! `PROPERTY_CASES=100000 cargo test --release ... --test properties` tries more, `PROPERTY_SEED=n` others.
+
+mod inputs;
+mod numbers;
+mod options;
+mod regressions;
+mod run;
+mod shape;
+
+use label_smoothing_conformance::backends::{self, Reference};
+use label_smoothing_conformance::{
+    Backend, Case, CaseInput, Check, Dtype, Expected, Failure, Layout, Status, run_case,
+};
+
+use inputs::{extreme_inputs, inputs};
+use run::property;
+
+/// What the definition says, in `f64`, is itself within this many units roundoff of the exact answer; the scale is that of
+/// the tolerance.
+const UNITS_OF_THE_DEFINITION: f64 = 8.0;
+
+/// The question with the definition's answer, or with its refusal.
+fn case(input: &CaseInput) -> Result<Case, String> {
+    let check = match Reference.evaluate(&input.with(Dtype::F64, Layout::Contiguous)) {
+        Ok(outcome) => Check::Value {
+            input: input.clone(),
+            expected: Expected {
+                loss: outcome.values,
+                gradient: Some(outcome.gradient),
+                relative_error: UNITS_OF_THE_DEFINITION * Dtype::F64.unit_roundoff(),
+            },
+        },
+        Err(Failure::Refused { kind, .. }) => Check::Refusal { input: input.clone(), reason: kind },
+        Err(other) => return Err(format!("the definition: {other}")),
+    };
+    Ok(Case { id: "property".to_owned(), flags: Vec::new(), check })
+}
+
+/// Contiguous and strided, twice, with the kernel's bits where they are claimed.
+fn is_right(backend: &dyn Backend, input: &CaseInput) -> Result<(), String> {
+    if !backend.dtypes().contains(&input.dtype) {
+        return Ok(());
+    }
+    match run_case(backend, input.dtype, &case(input)?) {
+        Some(result) if matches!(result.status, Status::Failed | Status::RefusedWrongly) => {
+            Err(format!("{} in {}: {}", backend.name(), input.dtype, result.why))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn every_input_is_right(names: &'static [&'static str]) {
+    let chosen: Vec<_> =
+        backends::all().into_iter().filter(|backend| names.contains(&backend.name().as_str())).collect();
+    property(inputs, move |input| chosen.iter().try_for_each(|backend| is_right(backend.as_ref(), input)));
+}
+
+/// Where differences of logits are beyond the type's range a loss may be infinite that need not be. Still there is no
+/// panic, and no NaN that the definition does not have.
+fn is_defined(backend: &dyn Backend, input: &CaseInput) -> Result<(), String> {
+    let (Ok(exact), true) = (Reference.evaluate(input), backend.dtypes().contains(&input.dtype)) else { return Ok(()) };
+    let found = backend.evaluate(input).map_err(|failure| format!("{}: {failure}", backend.name()))?;
+    let undefined = |(exact, found): (&f64, &f64)| found.is_nan() && exact.is_finite();
+    let mut pairs = exact.values.iter().zip(&found.values).chain(exact.gradient.iter().zip(&found.gradient));
+    if pairs.any(undefined) {
+        return Err(format!("{} in {}: NaN where the definition has a number", backend.name(), input.dtype));
+    }
+    Ok(())
+}
+
+const TESTED: [&[&str]; 4] = [
+    &["reference", "kernel", "ndarray"],
+    &["candle", "tch", "dfdx"],
+    &["burn"],
+    &["candle-composed", "burn-composed", "tch-composed"],
+];
+
+#[test]
+fn the_kernel_and_ndarray_are_right() {
+    every_input_is_right(TESTED[0]);
+}
+
+#[test]
+fn candle_tch_and_dfdx_are_right() {
+    every_input_is_right(TESTED[1]);
+}
+
+#[test]
+fn burn_is_right() {
+    every_input_is_right(TESTED[2]);
+}
+
+#[test]
+fn what_is_composed_of_a_frameworks_operations_is_right() {
+    every_input_is_right(TESTED[3]);
+}
+
+#[test]
+fn the_largest_logits_give_no_nan() {
+    let kernel: Vec<_> = backends::all().into_iter().filter(|backend| backend.claims_identical_bits()).collect();
+    property(extreme_inputs, move |input| kernel.iter().try_for_each(|backend| is_defined(backend.as_ref(), input)));
+}
+
+#[test]
+fn no_backend_is_left_out() {
+    for backend in backends::all() {
+        assert!(TESTED.concat().contains(&backend.name().as_str()), "{}", backend.name());
+    }
+}
