@@ -156,7 +156,9 @@ impl PreferenceLoss {
         let (mut losses, mut gradient) = (vec![0.0; count], vec![0.0; count]);
         kernel::row_losses(&problem, &logits, &mut losses)?;
         let loss = kernel::loss_and_gradient(&problem, &logits, 1.0, &mut gradient)?.value;
-        gradient.iter_mut().for_each(|slope| *slope *= self.beta);
+        for slope in &mut gradient {
+            *slope *= self.beta;
+        }
         Ok(PreferenceOutcome {
             loss,
             losses,

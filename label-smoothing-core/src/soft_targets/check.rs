@@ -48,7 +48,9 @@ pub(super) fn refuse(name: impl Into<String>, value: f64, range: &'static str) -
 /// Masses as shares of their sum, which is above 0.
 pub(super) fn normalised(mut masses: Vec<f64>) -> Vec<f64> {
     let sum = pairwise(masses.len(), &|class| masses[class]);
-    masses.iter_mut().for_each(|mass| *mass /= sum);
+    for mass in &mut masses {
+        *mass /= sum;
+    }
     masses
 }
 

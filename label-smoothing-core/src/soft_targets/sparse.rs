@@ -99,7 +99,9 @@ impl SparseSoftLabels {
         for (row, values) in probabilities.chunks_exact_mut(self.per_row).enumerate() {
             let sum = pairwise(values.len(), &|entry| values[entry]);
             check::positive(format!("the sum of row {row}"), sum)?;
-            values.iter_mut().for_each(|value| *value /= sum);
+            for value in values {
+                *value /= sum;
+            }
         }
         Ok(Self { probabilities, ..self.clone() })
     }
