@@ -85,9 +85,18 @@ impl<'a> Batch<'a> {
         let masked = self.input.row_mask.as_ref().is_some_and(|mask| !mask.values[row]);
         let ignored = match &self.input.targets {
             TargetInput::Indices(classes) => self.config.ignore_index().contains(&classes.values[row]),
+            TargetInput::Sparse { classes, .. } => self
+                .entries(row, classes.values.len())
+                .all(|at| self.config.ignore_index().contains(&classes.values[at])),
             _ => false,
         };
         !masked && !ignored
+    }
+
+    /// The places of a row's entries, of all that sparse labels have.
+    fn entries(&self, row: usize, all: usize) -> std::ops::Range<usize> {
+        let per_row = all / self.rows;
+        row * per_row..(row + 1) * per_row
     }
 
     fn row(&self, row: usize) -> Row {
@@ -133,6 +142,14 @@ impl<'a> Batch<'a> {
                 let lambda = lambda.values[row];
                 q[first.values[row] as usize] += lambda;
                 q[second.values[row] as usize] += 1.0 - lambda;
+                None
+            }
+            TargetInput::Sparse { classes, probabilities } => {
+                for at in self.entries(row, classes.values.len()) {
+                    if !self.config.ignore_index().contains(&classes.values[at]) {
+                        q[classes.values[at] as usize] += probabilities.values[at];
+                    }
+                }
                 None
             }
             TargetInput::Probabilities(probabilities) => {

@@ -32,4 +32,4 @@ pub use preference::{PreferenceLoss, PreferenceOutcome, PreferencePairs};
 pub use schedule::{Schedule, per_class_smoothing};
 pub use shape::Shape;
 pub use smoothed_loss::{LossGradient, SmoothedLoss};
-pub use targets::{Array, Labels, Masked, Mixed, Probabilities, TargetIndex, Targets, Weighted};
+pub use targets::{Array, Labels, Masked, Mixed, Probabilities, Sparse, TargetIndex, Targets, Weighted};

@@ -9,7 +9,7 @@ use label_smoothing_dfdx::dfdx::prelude::{
 };
 use label_smoothing_dfdx::{
     DfdxTargets, Element, Error, LossFamily, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy,
-    SmoothedCrossEntropy, SmoothedLoss, Values, Weighted,
+    SmoothedCrossEntropy, SmoothedLoss, Sparse, Values, Weighted,
 };
 
 use super::agree;
@@ -188,6 +188,10 @@ where
         TargetInput::Mixed { first, second, lambda } => {
             let (first, second) = (AnyRank::new(first)?, AnyRank::new(second)?);
             with_rows::<T, _>(input, Mixed { first, second, lambda: AnyRank::new(&lambda.narrow::<T::Wide>())? })
+        }
+        TargetInput::Sparse { classes, probabilities } => {
+            let probabilities = AnyRank::new(&probabilities.narrow::<T::Wide>())?;
+            with_rows::<T, _>(input, Sparse { classes: AnyRank::new(classes)?, probabilities })
         }
     }
 }

@@ -3,7 +3,7 @@
 use label_smoothing_ndarray::ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, ShapeBuilder, ShapeError};
 use label_smoothing_ndarray::{
     Element, LossFamily, LossGradient, Masked, Mixed, NdarrayTargets, Probabilities, SmoothedBinaryCrossEntropy,
-    SmoothedCrossEntropy, SmoothedLoss, Weighted,
+    SmoothedCrossEntropy, SmoothedLoss, Sparse, Weighted,
 };
 
 use super::agree;
@@ -53,6 +53,9 @@ fn evaluate<T: Element>(input: &CaseInput) -> Result<Outcome, Failure> {
         }
         TargetInput::Mixed { first, second, lambda } => {
             with_rows(input, &logits, Mixed { first: view(first)?, second: view(second)?, lambda: view(lambda)? })
+        }
+        TargetInput::Sparse { classes, probabilities } => {
+            with_rows(input, &logits, Sparse { classes: view(classes)?, probabilities: view(probabilities)? })
         }
     }
 }

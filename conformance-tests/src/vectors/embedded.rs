@@ -37,6 +37,7 @@ embed! {
     "own-refusals.json",
     "own-row-weights.json",
     "own-soft-targets.json",
+    "own-sparse.json",
     "own-subtract-entropy.json",
     "own-unbounded.json",
     "own-z-loss.json",

@@ -102,9 +102,20 @@ class Problem:
 
     def is_counted(self, row):
         targets = self.case["targets"]
-        ignored = self.config.get("ignore_index", []) if targets["kind"] == "indices" else []
+        ignored = self.config.get("ignore_index", [])
         masked = self.case.get("row_mask", [1] * len(self.rows))[row] == 0
+        if targets["kind"] == "sparse":
+            return not masked and any(True for _ in self.entries(row))
+        ignored = ignored if targets["kind"] == "indices" else []
         return not masked and not (ignored and targets["values"][row] in ignored)
+
+    def entries(self, row):
+        """The classes of a row of sparse targets with their probabilities, without those that pad it."""
+        targets, ignored = self.case["targets"], self.config.get("ignore_index", [])
+        count = len(targets["classes"]) // len(self.rows)
+        for entry in range(row * count, (row + 1) * count):
+            if targets["classes"][entry] not in ignored:
+                yield targets["classes"][entry], number(targets["probabilities"][entry])
 
     def row_weight(self, row):
         return number(self.case["row_weights"][row]) if "row_weights" in self.case else mpf(1)
@@ -116,6 +127,8 @@ class Problem:
             return [number(targets["values"][element]) for element in self.rows[row]]
         if targets["kind"] == "indices":
             shares = [(targets["values"][row], mpf(1))]
+        elif targets["kind"] == "sparse":
+            shares = list(self.entries(row))
         else:
             first = number(targets["lambda"][row])
             shares = [(targets["first"][row], first), (targets["second"][row], 1 - first)]

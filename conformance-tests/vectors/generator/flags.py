@@ -53,6 +53,7 @@ FLAGS = {
     "binary-units": "a row taken for the unit of a binary loss where every element is one",
     "soft-target-rows": "a row per class taken by column, normalised again, or mixed with the hard target at a rate of 1",
     "unbounded-target": "a target outside 0 to 1 is clamped, or the negative mass of a class taken for none",
+    "sparse-entries": "a class that is there twice counts once, padding is read, or rows and their entries are confused",
     "random-mix": "options drawn at random, for what nobody thought of",
     "one-fault": "input that has no loss is accepted, or refused for another reason",
     # What a case needs, for programs that cannot hold it.

@@ -223,6 +223,10 @@ impl<P: Element> Rows for Problem<'_, P> {
                 let values = self.shape().row_of(probabilities.values(), row);
                 q.iter_mut().zip(values).for_each(|(q, value)| *q = value.to_f64());
             }
+            Labels::Sparse { .. } => {
+                q.fill(0.0);
+                self.sparse_row(row).for_each(|(class, probability)| q[class as usize] += probability);
+            }
         }
     }
 

@@ -27,7 +27,7 @@
 //! number of classes that share the spread: `A = (h_1 + h_2) + b n`, and `R`, the sum without column `m`, likewise with
 //! `m` left out of `h` and `n`; `D = (h_1 t_1 + h_2 t_2) + b T`, the `t_i` in `f64` from the widened logits.
 //!
-//! **All other rows** have coefficients `a_c` formed in `f64`, class by class. `A`, `R` and `D = sum a_c t_c` (`t_c` in
+//! **All other rows**, those of sparse labels among them, have coefficients `a_c` formed in `f64`, class by class. `A`, `R` and `D = sum a_c t_c` (`t_c` in
 //! `f64`) are sums in `f64` of another order: 64 columns at a time in 8 lanes, joined by halves as above, and over these the
 //! tree of the batch (below).
 //!

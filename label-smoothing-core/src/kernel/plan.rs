@@ -109,7 +109,7 @@ impl CommonSpread<'_> {
 /// Whether every row of the problem is a [`SpreadRow`].
 fn is_spread<P: Element>(problem: &Problem<P>) -> bool {
     let config = problem.config();
-    let labels = !matches!(problem.labels(), Labels::Probabilities(_));
+    let labels = !matches!(problem.labels(), Labels::Probabilities(_) | Labels::Sparse { .. });
     let smoothing = match config.smoothing() {
         Smoothing::None => return labels && config.class_weighting() != ClassWeighting::Expected,
         Smoothing::Uniform { .. }
@@ -135,7 +135,7 @@ pub(super) fn spread_row<P: Element>(problem: &Problem<P>, row: usize) -> Option
             let both = [first.values()[row] as usize, second.values()[row] as usize];
             if both[0] == both[1] { (both, [1.0, 0.0]) } else { (both, [lambda, 1.0 - lambda]) }
         }
-        Labels::Probabilities(_) => return None, // Not a problem of spread rows.
+        Labels::Probabilities(_) | Labels::Sparse { .. } => return None, // Not a problem of spread rows.
     };
     Some(SpreadRow { classes, spread: spread(problem, classes, given, problem.row_weight(row)) })
 }

@@ -80,6 +80,11 @@ fn hard_target<P: Element>(problem: &Problem<P>, row: usize) -> Vec<f64> {
                 *q = probabilities.values()[shape.element(row, class)].to_f64();
             }
         }
+        Labels::Sparse { .. } => {
+            for (class, probability) in problem.sparse_row(row) {
+                hard[class as usize] += probability;
+            }
+        }
     }
     hard
 }

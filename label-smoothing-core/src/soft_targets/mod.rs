@@ -15,7 +15,7 @@
 //! A row per class goes into [`Smoothing::ClassRows`](crate::Smoothing::ClassRows) by [`SoftLabels::smoothing`], and one
 //! row into [`Smoothing::Distribution`](crate::Smoothing::Distribution) by [`SoftLabel::smoothing`]; targets stay class
 //! indices. Rows per example are [`Probabilities`](crate::Probabilities): [`SoftLabels::probabilities`] gives their values
-//! in the element type of the logits, for the framework's own tensor.
+//! in the element type of the logits, for the framework's own tensor. Rows of a few classes are [`Sparse`](crate::Sparse).
 //!
 //! # Soft labels are not smoothed again
 //!

@@ -8,7 +8,8 @@ use crate::sum::pairwise;
 /// Rows that have mass on a few of many classes: a teacher's largest probabilities, the labels of neighbouring tokens.
 ///
 /// `k` entries per row, each a class and a probability; a class that is there twice has the sum of both. Rows need not sum
-/// to 1: what a teacher's other classes had may be left out, or put back in proportion by [`SparseSoftLabels::normalised`].
+/// to 1. Their tensors go into [`Sparse`](crate::Sparse): classes and probabilities in the shape of the rows and one axis of
+/// `k`. What a teacher's other classes had may be left out, or put back in proportion by [`SparseSoftLabels::normalised`].
 ///
 /// ```
 /// use label_smoothing_core::soft_targets::{SoftLabels, SparseSoftLabels};

@@ -16,6 +16,7 @@ from . import (
     refusals,
     row_weights,
     soft_targets,
+    sparse,
     subtract_entropy,
     unbounded,
     z_loss,
@@ -23,6 +24,6 @@ from . import (
 
 MODULES = [
     row_weights, excluded_classes, subtract_entropy, z_loss, combinations, binary, non_finite, refusals, lanes, blocks,
-    block_maximum, axes, maximum, confident, offsets, mixes, soft_targets, unbounded,
+    block_maximum, axes, maximum, confident, offsets, mixes, soft_targets, unbounded, sparse,
 ]
 GROUPS = {module.__name__.rpartition(".")[2].replace("_", "-"): module for module in MODULES}
