@@ -2,13 +2,13 @@
 
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{Bool, DType, Device, Element as BurnElement, Int, Tensor, TensorData};
-use label_smoothing_core::{Array, Masked, Mixed, Probabilities, TargetIndex, Targets, Weighted};
+use label_smoothing_core::{Array, Masked, Mixed, Probabilities, Sparse, TargetIndex, Targets, Weighted};
 
 use crate::Error;
 use crate::memory::{FlexElement, check_float, on_host};
 
-/// What can be a target: a tensor of integers (class indices), or [`Probabilities`], [`Mixed`], [`Masked`] and
-/// [`Weighted`] around tensors.
+/// What can be a target: a tensor of integers (class indices), or [`Probabilities`], [`Mixed`], [`Sparse`], [`Masked`]
+/// and [`Weighted`] around tensors.
 ///
 /// Targets are constants: no gradient goes to them. They are on the device of the logits, with or without autodiff, and
 /// are read to the host.
@@ -40,6 +40,10 @@ enum HostLabels {
         second: Array<'static, i64>,
         lambda: Array<'static, f64>,
     },
+    Sparse {
+        classes: Array<'static, i64>,
+        probabilities: Array<'static, f64>,
+    },
 }
 
 impl HostTargets {
@@ -57,6 +61,9 @@ impl HostTargets {
             }
             HostLabels::Mixed { first, second, lambda } => {
                 Targets::mixed(borrowed(first), borrowed(second), borrowed(lambda))
+            }
+            HostLabels::Sparse { classes, probabilities } => {
+                Targets::sparse(borrowed(classes), borrowed(probabilities))
             }
         };
         for mask in &self.masks {
@@ -106,6 +113,18 @@ impl<const R: usize, const L: usize> BurnTargets for Mixed<Tensor<R, Int>, Tenso
         let second = indices("the second targets", self.second, logits)?;
         let lambda = numbers("the mixing factors", self.lambda, logits)?;
         Ok(HostLabels::Mixed { first, second, lambda }.into())
+    }
+}
+
+impl<const R: usize, const P: usize> BurnTargets for Sparse<Tensor<R, Int>, Tensor<P>> {
+    fn into_host<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
+        // One axis more than the rows have: nothing of rank 0 to be told by its shape.
+        let shapes = (self.classes.dims().to_vec(), self.probabilities.dims().to_vec());
+        let classes = indices("the classes of the targets", self.classes, logits)?;
+        let probabilities = numbers("the probabilities of the targets", self.probabilities, logits)?;
+        let classes = Array::new(shapes.0, classes.values().to_vec());
+        let probabilities = Array::new(shapes.1, probabilities.values().to_vec());
+        Ok(HostLabels::Sparse { classes, probabilities }.into())
     }
 }
 

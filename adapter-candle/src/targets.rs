@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Storage, Tensor, WithDType};
 use label_smoothing_core::{
-    Array, Element, Labels, Masked, Mixed, Probabilities, TargetIndex, Targets, Weighted, bf16, f16,
+    Array, Element, Labels, Masked, Mixed, Probabilities, Sparse, TargetIndex, Targets, Weighted, bf16, f16,
 };
 
 use crate::Error;
@@ -10,8 +10,8 @@ use crate::Error;
 const INTEGERS: &str = "integers (u8, u32, i16, i32 or i64)";
 pub(crate) const FLOATS: &str = "f32, f64, f16 or bf16";
 
-/// What can be a target: a tensor of integers (class indices), or [`Probabilities`], [`Mixed`], [`Masked`] and
-/// [`Weighted`] around tensors.
+/// What can be a target: a tensor of integers (class indices), or [`Probabilities`], [`Mixed`], [`Sparse`], [`Masked`]
+/// and [`Weighted`] around tensors.
 ///
 /// All of them lie on the device of the logits. They are constants of the loss: no gradient flows into them.
 pub trait CandleTargets {
@@ -82,6 +82,15 @@ impl CandleTargets for Mixed<&Tensor, &Tensor> {
             first: integers("the first targets", self.first, device)?,
             second: integers("the second targets", self.second, device)?,
             lambda: floats("the values of lambda", self.lambda, device)?,
+        })))
+    }
+}
+
+impl CandleTargets for Sparse<&Tensor, &Tensor> {
+    fn into_host(self, device: &Device) -> Result<HostTargets, Error> {
+        Ok(HostTargets::new(HostLabels::Classes(Labels::Sparse {
+            classes: integers("the classes of the targets", self.classes, device)?,
+            probabilities: floats("the probabilities of the targets", self.probabilities, device)?,
         })))
     }
 }

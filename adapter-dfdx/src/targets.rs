@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use dfdx::prelude::{Cpu, HasShape, Shape as TensorShape, Tensor, Unit};
-use label_smoothing_core::{Array, Element, Masked, Mixed, Probabilities, Shape, TargetIndex, Targets, Weighted};
+use label_smoothing_core::{
+    Array, Element, Masked, Mixed, Probabilities, Shape, Sparse, TargetIndex, Targets, Weighted,
+};
 
 /// Values that are read once, in row-major order: a tensor on the [`Cpu`] in any layout, or a plain slice, array or `Vec`.
 ///
@@ -64,8 +66,8 @@ impl<V: Values + ?Sized> Values for &V {
     }
 }
 
-/// What can be a target: [`Values`] of any integer type (class indices), or [`Probabilities`], [`Mixed`], [`Masked`] and
-/// [`Weighted`] around values.
+/// What can be a target: [`Values`] of any integer type (class indices), or [`Probabilities`], [`Mixed`], [`Sparse`],
+/// [`Masked`] and [`Weighted`] around values.
 pub trait DfdxTargets {
     /// The element type of probabilities.
     type Probability: Element;
@@ -106,6 +108,24 @@ where
     fn to_targets(&self, logits: &Shape) -> Targets<'_, f32> {
         let rows = logits.row_dims();
         Targets::mixed(indices(&self.first, &rows), indices(&self.second, &rows), widened(&self.lambda, &rows))
+    }
+}
+
+impl<I: Values, P: Values> DfdxTargets for Sparse<I, P>
+where
+    I::Element: TargetIndex,
+    P::Element: Element,
+{
+    type Probability = f32;
+
+    fn to_targets(&self, logits: &Shape) -> Targets<'_, f32> {
+        // How many entries a row has is for the classes to say: by their last axis, or as a plain list by their number.
+        let entries = match self.classes.dims() {
+            Some(dims) => dims.last().copied().unwrap_or(1),
+            None => self.classes.values().len() / logits.rows().max(1),
+        };
+        let expected = [logits.row_dims(), vec![entries]].concat();
+        Targets::sparse(indices(&self.classes, &expected), widened(&self.probabilities, &expected))
     }
 }
 

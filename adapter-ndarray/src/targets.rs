@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use label_smoothing_core::{Array, Element, Masked, Mixed, Probabilities, TargetIndex, Targets, Weighted};
+use label_smoothing_core::{Array, Element, Masked, Mixed, Probabilities, Sparse, TargetIndex, Targets, Weighted};
 use ndarray::{ArrayView, Dimension};
 
-/// What can be a target: a view of integers (class indices), or [`Probabilities`], [`Mixed`], [`Masked`] and
+/// What can be a target: a view of integers (class indices), or [`Probabilities`], [`Mixed`], [`Sparse`], [`Masked`] and
 /// [`Weighted`] around views.
 pub trait NdarrayTargets<'a> {
     /// The element type of probabilities.
@@ -42,6 +42,20 @@ where
 
     fn into_targets(self) -> Targets<'a, f32> {
         Targets::mixed(indices(&self.first), indices(&self.second), widened(&self.lambda))
+    }
+}
+
+impl<'a, I, D, P, E> NdarrayTargets<'a> for Sparse<ArrayView<'a, I, D>, ArrayView<'a, P, E>>
+where
+    I: TargetIndex,
+    D: Dimension,
+    P: Element,
+    E: Dimension,
+{
+    type Probability = f32;
+
+    fn into_targets(self) -> Targets<'a, f32> {
+        Targets::sparse(indices(&self.classes), widened(&self.probabilities))
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use label_smoothing_core::{Array, Masked, Mixed, Probabilities, Targets, Weighted};
+use label_smoothing_core::{Array, Masked, Mixed, Probabilities, Sparse, Targets, Weighted};
 use tch::{Device, Kind, Tensor};
 
 use crate::Error;
 use crate::memory::{Stored, slice};
 use crate::tensor::{FLOATS, check_dense, dims, dtype, to_host};
 
-/// What can be a target: an integer tensor (class indices), or [`Probabilities`], [`Mixed`], [`Masked`] and
-/// [`Weighted`] around tensors, nested in any order.
+/// What can be a target: an integer tensor (class indices), or [`Probabilities`], [`Mixed`], [`Sparse`], [`Masked`]
+/// and [`Weighted`] around tensors, nested in any order.
 ///
 /// Targets are constants: no gradient goes to them.
 pub trait TchTargets<'a> {
@@ -70,6 +70,14 @@ impl<'a> TchTargets<'a> for Mixed<&'a Tensor, &Tensor> {
         let second = indices("the second targets", self.second, device)?;
         let lambda = floats("the mixing factors (lambda)", self.lambda, device)?;
         Ok(HostTargets::F32(Targets::mixed(first, second, lambda)))
+    }
+}
+
+impl<'a> TchTargets<'a> for Sparse<&'a Tensor, &Tensor> {
+    fn into_targets(self, device: Device) -> Result<HostTargets<'a>, Error> {
+        let classes = indices("the classes of the targets", self.classes, device)?;
+        let probabilities = floats("the probabilities of the targets", self.probabilities, device)?;
+        Ok(HostTargets::F32(Targets::sparse(classes, probabilities)))
     }
 }
 

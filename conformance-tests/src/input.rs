@@ -74,6 +74,13 @@ pub enum TargetInput {
         /// The share of the first.
         lambda: Dense<f64>,
     },
+    /// A few classes per row, with an axis for these at the end.
+    Sparse {
+        /// The classes.
+        classes: Dense<i64>,
+        /// The probability of each.
+        probabilities: Dense<f64>,
+    },
 }
 
 /// What is asked about an input.
@@ -159,7 +166,7 @@ impl CaseInput {
         self.config.clone().build()
     }
 
-    /// Whether the values that become tensors are held exactly: logits and probabilities by `dtype`; mixing factors, row
+    /// Whether the values that become tensors are held exactly: logits and probabilities by `dtype`; mixing factors, sparse probabilities, row
     /// weights and upstream gradients by the type of the losses. What stays in the configuration (rates, class weights,
     /// distributions, the z-loss, a constant denominator) is `f64` in every backend and never rounded.
     #[must_use]
@@ -170,6 +177,7 @@ impl CaseInput {
             TargetInput::Indices(_) => true,
             TargetInput::Probabilities(probabilities) => in_dtype(&probabilities.values),
             TargetInput::Mixed { lambda, .. } => in_loss(&lambda.values),
+            TargetInput::Sparse { probabilities, .. } => in_loss(&probabilities.values),
         };
         targets
             && in_dtype(&self.logits.values)
@@ -189,6 +197,7 @@ impl CaseInput {
                 Targets::probabilities(Array::new(probabilities.shape.clone(), probabilities.narrow::<P>().values))
             }
             TargetInput::Mixed { first, second, lambda } => Targets::mixed(array(first), array(second), array(lambda)),
+            TargetInput::Sparse { classes, probabilities } => Targets::sparse(array(classes), array(probabilities)),
         };
         if let Some(mask) = &self.row_mask {
             targets = targets.masked(array(mask));

@@ -10,10 +10,15 @@
 //! ```
 //!
 //! Other likelihoods and penalties have theirs in `terms`: `a_c r_c` becomes `a_c` times the cost's own scale, and `a_c`
-//! in the gradient `a_c` times the slope's. Where `z_c = -inf` only `a_c` counts. This is the kit's own arithmetic, apart from core's, because it also knows
+//! in the gradient `a_c` times the slope's.
+//!
+//! Where a kind of smoothing takes mass away, `a_c` has it added: `(1 - r) q_c + |r| / K`, which does not cancel. The binary
+//! scale is multiplied by the largest `|q| + |1 - q|` of the kind.
+//!
+//! Where `z_c = -inf` only `a_c` counts. This is the kit's own arithmetic, apart from core's, because it also knows
 //! which numbers must be exactly 0.
 
-use label_smoothing_core::{Config, Error, Likelihood, LossFamily, Penalty};
+use label_smoothing_core::{Config, Error, Likelihood, LossFamily, Penalty, Smoothing};
 
 use crate::input::CaseInput;
 use crate::target::{Batch, Row};
@@ -173,7 +178,11 @@ fn sigmoid(row: &Row, config: &Config) -> RowScales {
         confident.then(|| lead_of_a_power(z.abs(), gamma(config)))
     };
     let terms = TERMS_OF_A_BINARY_GRADIENT * (1.0 + gamma(config));
-    let place = |class: usize, scale: f64| Place { scale, is_zero: false, gap: gap(class) };
+    let masses = match config.smoothing() {
+        Smoothing::UnbiasedFlip { epsilon } => 1.0 / (1.0 - 2.0 * epsilon),
+        _ => 1.0,
+    };
+    let place = |class: usize, scale: f64| Place { scale: masses * scale, is_zero: false, gap: gap(class) };
     let elements = || row.z.iter().zip(&row.factors).enumerate();
     // An infinite logit costs nothing on its own side, and an infinite loss has no tolerance.
     let size = |z: &f64| if z.is_infinite() { 0.0 } else { z.abs() };

@@ -26,7 +26,8 @@ pub(crate) struct Row {
     pub(crate) hard: Vec<f64>,
     /// The target after smoothing; empty for the binary loss.
     pub(crate) smoothed: Vec<f64>,
-    /// The factor of each `-log p_c`. For the binary loss the weight of each element.
+    /// The size of the factor of each `-log p_c`: where smoothing takes mass away, that mass is added. For the binary loss
+    /// the weight of each element.
     pub(crate) factors: Vec<f64>,
     /// The row's weight.
     pub(crate) weight: f64,
@@ -86,9 +87,18 @@ impl<'a> Batch<'a> {
         let masked = self.input.row_mask.as_ref().is_some_and(|mask| !mask.values[row]);
         let ignored = match &self.input.targets {
             TargetInput::Indices(classes) => self.config.ignore_index().contains(&classes.values[row]),
+            TargetInput::Sparse { classes, .. } => self
+                .entries(row, classes.values.len())
+                .all(|at| self.config.ignore_index().contains(&classes.values[at])),
             _ => false,
         };
         !masked && !ignored
+    }
+
+    /// The places of a row's entries, of all that sparse labels have.
+    fn entries(&self, row: usize, all: usize) -> std::ops::Range<usize> {
+        let per_row = all / self.rows;
+        row * per_row..(row + 1) * per_row
     }
 
     fn row(&self, row: usize) -> Row {
@@ -136,6 +146,14 @@ impl<'a> Batch<'a> {
                 q[second.values[row] as usize] += 1.0 - lambda;
                 None
             }
+            TargetInput::Sparse { classes, probabilities } => {
+                for at in self.entries(row, classes.values.len()) {
+                    if !self.config.ignore_index().contains(&classes.values[at]) {
+                        q[classes.values[at] as usize] += probabilities.values[at];
+                    }
+                }
+                None
+            }
             TargetInput::Probabilities(probabilities) => {
                 q = (0..self.classes).map(|class| probabilities.values[self.place(row, class)]).collect();
                 None
@@ -144,7 +162,7 @@ impl<'a> Batch<'a> {
         (q, target)
     }
 
-    /// `(1 - e) q + e d`, with `d` shared out over the classes that may have smoothing mass.
+    /// `(1 - e) q + |e| d`, with `d` shared out over the classes that may have smoothing mass.
     fn smooth(&self, hard: &[f64], target: Option<usize>, z: &[f64]) -> Vec<f64> {
         let restricted = self.config.non_finite_logits() == NonFiniteLogits::RestrictSupport;
         let open = |class: usize| {
@@ -153,7 +171,7 @@ impl<'a> Batch<'a> {
         let mass = |class: usize, given: f64| if open(class) { given } else { 0.0 };
         let spread = |given: &dyn Fn(usize) -> f64| (0..hard.len()).map(|class| mass(class, given(class))).collect();
         let (epsilon, spread): (f64, Vec<f64>) = match (self.config.smoothing(), target) {
-            (Smoothing::Uniform { epsilon }, _) => (*epsilon, spread(&|_| 1.0)),
+            (Smoothing::Uniform { epsilon } | Smoothing::Negative { rate: epsilon }, _) => (*epsilon, spread(&|_| 1.0)),
             (Smoothing::UniformPerClass { epsilons }, Some(y)) => (epsilons[y], spread(&|_| 1.0)),
             (Smoothing::UniformOthers { epsilon }, Some(y)) => {
                 (*epsilon, spread(&|class| f64::from(u8::from(class != y))))
@@ -167,6 +185,6 @@ impl<'a> Batch<'a> {
         if total == 0.0 {
             return hard.to_vec();
         }
-        hard.iter().zip(&spread).map(|(q, d)| (1.0 - epsilon) * q + epsilon * d / total).collect()
+        hard.iter().zip(&spread).map(|(q, d)| (1.0 - epsilon) * q + epsilon.abs() * d / total).collect()
     }
 }

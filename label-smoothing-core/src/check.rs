@@ -5,7 +5,7 @@ use crate::element::Element;
 use crate::error::Error;
 use crate::shape::Shape;
 use crate::sum::{CarriedSum, carried};
-use crate::targets::{Array, Labels, Targets};
+use crate::targets::{Array, Labels, Targets, sparse_row};
 
 /// A configuration, the shape of the logits and their targets, seen to fit together.
 ///
@@ -175,6 +175,7 @@ impl<'a, P: Element> Problem<'a, P> {
     fn has_ignored_id(&self, row: usize) -> bool {
         match &self.targets.labels {
             Labels::Indices(classes) => self.config.ignore_index().contains(&classes.values()[row]),
+            Labels::Sparse { .. } => self.sparse_row(row).next().is_none(),
             _ => false,
         }
     }
@@ -204,9 +205,48 @@ impl<'a, P: Element> Problem<'a, P> {
                     }
                 }
                 Labels::Probabilities(probabilities) => self.check_probabilities(row, probabilities.values())?,
+                Labels::Sparse { .. } => self.check_sparse(row)?,
             }
         }
         Ok(counted)
+    }
+
+    /// The entries of a row of sparse labels, without those that pad it; of other labels none.
+    pub(crate) fn sparse_row(&self, row: usize) -> impl Iterator<Item = (i64, f64)> {
+        let entries = match &self.targets.labels {
+            Labels::Sparse { classes, probabilities } => {
+                Some(sparse_row(classes, probabilities, self.config.ignore_index(), row))
+            }
+            _ => None,
+        };
+        entries.into_iter().flatten()
+    }
+
+    fn check_sparse(&self, row: usize) -> Result<(), Error> {
+        let (largest, range) = self.probability_range();
+        for (at, (class, probability)) in self.sparse_row(row).enumerate() {
+            self.check_class(row, class)?;
+            let refuse = |value| Err(Error::Probability { row, class: class as usize, value, range });
+            if !(0.0..=largest).contains(&probability) {
+                return refuse(probability);
+            }
+            if self.config.loss() == LossFamily::BinaryCrossEntropy {
+                let same = self.sparse_row(row).take(at + 1).filter(|(other, _)| *other == class);
+                let sum: f64 = same.map(|(_, probability)| probability).sum();
+                if sum > largest {
+                    return refuse(sum);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The largest probability of a target, and the range in words.
+    fn probability_range(&self) -> (f64, &'static str) {
+        match self.config.loss() {
+            LossFamily::CrossEntropy => (f64::MAX, "finite and not negative"),
+            LossFamily::BinaryCrossEntropy => (1.0, "between 0 and 1"),
+        }
     }
 
     /// Whether every row is an index in range, without mask, weight or ignored id: seen at a glance, since with few
@@ -232,10 +272,7 @@ impl<'a, P: Element> Problem<'a, P> {
     }
 
     fn check_probabilities(&self, row: usize, probabilities: &[P]) -> Result<(), Error> {
-        let (largest, range) = match self.config.loss() {
-            LossFamily::CrossEntropy => (f64::MAX, "finite and not negative"),
-            LossFamily::BinaryCrossEntropy => (1.0, "between 0 and 1"),
-        };
+        let (largest, range) = self.probability_range();
         for (class, value) in self.shape.row_of(probabilities, row).enumerate() {
             let value = value.to_f64();
             if !(0.0..=largest).contains(&value) {
@@ -277,6 +314,7 @@ impl<'a, P: Element> Problem<'a, P> {
                 let values = self.shape.row_of(probabilities.values(), row);
                 weights.iter().zip(values).map(|(weight, value)| weight * value.to_f64()).sum()
             }
+            (Labels::Sparse { .. }, _) => self.sparse_row(row).map(|(class, value)| weight(class) * value).sum(),
         };
         self.row_weight(row) * share
     }
@@ -295,7 +333,7 @@ fn check_kind<P: Clone>(config: &Config, labels: &Labels<P>) -> Result<(), Error
         refuse("likelihood relaxed")
     } else if config.class_weighting() == ClassWeighting::ByTarget {
         refuse("class_weighting by_target")
-    } else if !config.ignore_index().is_empty() {
+    } else if !config.ignore_index().is_empty() && !matches!(labels, Labels::Sparse { .. }) {
         refuse("ignore_index (for others there is the row mask)")
     } else {
         Ok(())
@@ -320,6 +358,16 @@ fn check_shapes<P: Clone>(shape: &Shape, targets: &Targets<P>) -> Result<(), Err
             return Err(target_shape("the target probabilities", probabilities.shape(), shape.dims()));
         }
         Labels::Probabilities(_) => {}
+        Labels::Sparse { classes, probabilities } => {
+            let entries = classes.shape().last().copied().filter(|_| classes.shape().len() == rows.len() + 1);
+            let expected = [rows.as_slice(), &[entries.unwrap_or(1).max(1)]].concat();
+            if !classes.has_shape(&expected) {
+                return Err(target_shape("the classes of the targets", classes.shape(), &expected));
+            }
+            if !probabilities.has_shape(&expected) {
+                return Err(target_shape("the probabilities of the targets", probabilities.shape(), &expected));
+            }
+        }
         Labels::Mixed { first, second, lambda } => {
             per_row("the first targets", first)?;
             per_row("the second targets", second)?;

@@ -21,6 +21,19 @@ pub struct Mixed<I, L> {
     pub lambda: L,
 }
 
+/// A few classes per row with their probabilities, such as a teacher's largest ones, without the `N x K` matrix.
+///
+/// Both have the shape of the logits without the class axis, and one axis more at the end: the `k` entries of a row.
+/// Probabilities are finite and not negative; they need not sum to 1, and a class that is there twice has the sum of both. An
+/// entry whose class is an ignored id pads its row and is not looked at; a row of nothing but these is ignored.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sparse<C, P> {
+    /// The classes of each row.
+    pub classes: C,
+    /// The probability of each.
+    pub probabilities: P,
+}
+
 /// Targets of which some rows are ignored: a row whose mask is false is not looked at, and its loss and gradient are 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Masked<T, M> {
@@ -98,6 +111,19 @@ impl<'a, T: Clone> Array<'a, T> {
     }
 }
 
+/// The entries of one row of sparse labels that do not pad it: each a class and its probability.
+pub(crate) fn sparse_row<'a>(
+    classes: &'a Array<'_, i64>,
+    probabilities: &'a Array<'_, f64>,
+    ignored: &'a [i64],
+    row: usize,
+) -> impl Iterator<Item = (i64, f64)> {
+    let per_row = classes.shape().last().copied().unwrap_or(0);
+    let entries = row * per_row..(row + 1) * per_row;
+    let pairs = classes.values()[entries.clone()].iter().zip(&probabilities.values()[entries]);
+    pairs.map(|(&class, &probability)| (class, probability)).filter(|(class, _)| !ignored.contains(class))
+}
+
 /// The kind of target, with its values on the host.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Labels<'a, P: Clone> {
@@ -114,6 +140,13 @@ pub enum Labels<'a, P: Clone> {
         /// The share of the first.
         lambda: Array<'a, f64>,
     },
+    /// A few classes per row.
+    Sparse {
+        /// The classes, with an axis for a row's entries at the end.
+        classes: Array<'a, i64>,
+        /// The probability of each.
+        probabilities: Array<'a, f64>,
+    },
 }
 
 impl<P: Clone> Labels<'_, P> {
@@ -123,6 +156,7 @@ impl<P: Clone> Labels<'_, P> {
             Self::Indices(_) => "class indices",
             Self::Probabilities(_) => "probabilities",
             Self::Mixed { .. } => "mixed targets",
+            Self::Sparse { .. } => "sparse soft labels",
         }
     }
 }
@@ -152,6 +186,12 @@ impl<'a, P: Clone> Targets<'a, P> {
     #[must_use]
     pub fn mixed(first: Array<'a, i64>, second: Array<'a, i64>, lambda: Array<'a, f64>) -> Self {
         Self::from(Labels::Mixed { first, second, lambda })
+    }
+
+    /// A few classes per row; see [`Sparse`].
+    #[must_use]
+    pub fn sparse(classes: Array<'a, i64>, probabilities: Array<'a, f64>) -> Self {
+        Self::from(Labels::Sparse { classes, probabilities })
     }
 
     /// Ignores the rows whose mask is false, besides those that are ignored already.

@@ -4,8 +4,7 @@ use label_smoothing_burn::burn::tensor::{
     Bool, DType, Device, Element as Stored, GradientCheckpointingStrategy, Int, Slice, Tensor, TensorData,
 };
 use label_smoothing_burn::{
-    BurnTargets, Error, HostTargets, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy,
-    SmoothedCrossEntropy, SmoothedLoss, Weighted,
+    BurnTargets, Error, HostTargets, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss, Sparse, Weighted,
 };
 
 use super::{Answer, KERNEL_ONLY, agree};
@@ -262,6 +261,13 @@ impl BurnTargets for Labels<'_> {
                 with_dims!(lambda, L, dims => {
                     let lambda = floats::<L>(&lambda.values, dims, input.dtype.wide(), &device);
                     Mixed { first, second, lambda }.into_host(logits)
+                })
+            }),
+            TargetInput::Sparse { classes, probabilities } => with_dims!(classes, R, dims => {
+                let classes = integers::<R>(classes, dims, &device);
+                with_dims!(probabilities, P, dims => {
+                    let probabilities = floats::<P>(&probabilities.values, dims, input.dtype.wide(), &device);
+                    Sparse { classes, probabilities }.into_host(logits)
                 })
             }),
         }

@@ -4,8 +4,7 @@ use std::sync::LazyLock;
 
 use label_smoothing_candle::candle_core::{self, DType, Device, DeviceLocation, Tensor, Var, WithDType};
 use label_smoothing_candle::{
-    CandleTargets, Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy,
-    SmoothedCrossEntropy, SmoothedLoss, Weighted,
+    CandleTargets, Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss, Sparse, Weighted,
 };
 
 use super::{Answer, KERNEL_ONLY, agree};
@@ -132,6 +131,11 @@ fn evaluate(input: &CaseInput, path: Path) -> Result<Answer, Failure> {
             let (first, second) = (path.place(&tensor(first)?)?, path.place(&tensor(second)?)?);
             let lambda = path.place(&in_dtype(lambda, input.dtype.wide())?)?;
             with_rows(input, path, Mixed { first: &first, second: &second, lambda: &lambda })
+        }
+        TargetInput::Sparse { classes, probabilities } => {
+            let classes = path.place(&tensor(classes)?)?;
+            let probabilities = path.place(&in_dtype(probabilities, input.dtype.wide())?)?;
+            with_rows(input, path, Sparse { classes: &classes, probabilities: &probabilities })
         }
     }
 }

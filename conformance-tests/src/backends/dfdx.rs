@@ -8,8 +8,7 @@ use label_smoothing_dfdx::dfdx::prelude::{
     PermuteTo, PutTape, Rank0, Shape, SplitTape, SumTo, Tensor, TensorFromVec, Trace, Unit,
 };
 use label_smoothing_dfdx::{
-    DfdxTargets, Element, Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy,
-    SmoothedCrossEntropy, SmoothedLoss, Values, Weighted,
+    DfdxTargets, Element, Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss, Sparse, Values, Weighted,
 };
 
 use super::{Answer, agree};
@@ -200,6 +199,10 @@ where
         TargetInput::Mixed { first, second, lambda } => {
             let (first, second) = (AnyRank::new(first)?, AnyRank::new(second)?);
             with_rows::<T, _>(input, Mixed { first, second, lambda: AnyRank::new(&lambda.narrow::<T::Wide>())? })
+        }
+        TargetInput::Sparse { classes, probabilities } => {
+            let probabilities = AnyRank::new(&probabilities.narrow::<T::Wide>())?;
+            with_rows::<T, _>(input, Sparse { classes: AnyRank::new(classes)?, probabilities })
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use label_smoothing_ndarray::ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, ShapeBuilder, ShapeError};
 use label_smoothing_ndarray::{
-    Element, LossFamily, LossGradient, LossParts, Masked, Mixed, NdarrayTargets, Probabilities,
-    SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss, Weighted,
+    Element, LossFamily, LossGradient, LossParts, Masked, Mixed, NdarrayTargets, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss, Sparse, Weighted,
 };
 
 use super::{Answer, agree};
@@ -61,6 +60,9 @@ fn evaluate<T: Element>(input: &CaseInput) -> Result<Answer, Failure> {
         }
         TargetInput::Mixed { first, second, lambda } => {
             with_rows(input, &logits, Mixed { first: view(first)?, second: view(second)?, lambda: view(lambda)? })
+        }
+        TargetInput::Sparse { classes, probabilities } => {
+            with_rows(input, &logits, Sparse { classes: view(classes)?, probabilities: view(probabilities)? })
         }
     }
 }

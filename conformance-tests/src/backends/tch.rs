@@ -5,8 +5,7 @@ use std::sync::Once;
 use label_smoothing_tch::tch::kind::Element as Stored;
 use label_smoothing_tch::tch::{self, Kind, TchError, Tensor};
 use label_smoothing_tch::{
-    Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy,
-    SmoothedLoss, TchTargets, Weighted,
+    Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss, Sparse, TchTargets, Weighted,
 };
 
 use super::{Answer, KERNEL_ONLY, agree};
@@ -111,6 +110,11 @@ fn evaluate(input: &CaseInput, path: Path) -> Result<Answer, Failure> {
             let (first, second) = (tensor(first)?, tensor(second)?);
             let lambda = tensor(lambda)?.f_to_kind(wide).map_err(broken)?;
             with_rows(input, path, Mixed { first: &first, second: &second, lambda: &lambda })
+        }
+        TargetInput::Sparse { classes, probabilities } => {
+            let (classes, probabilities) = (tensor(classes)?, tensor(probabilities)?);
+            let probabilities = probabilities.f_to_kind(wide).map_err(broken)?;
+            with_rows(input, path, Sparse { classes: &classes, probabilities: &probabilities })
         }
     }
 }

@@ -63,6 +63,13 @@ impl Places {
         Self::shaped(self.rows.as_deref(), values)
     }
 
+    /// A whole number of values for each row gets the rows' shape and one axis more.
+    fn per_entry<T>(&self, values: Vec<T>) -> Dense<T> {
+        let rows = self.rows.iter().flatten().product::<usize>().max(1);
+        let shape = self.rows.as_ref().map(|dims| [dims.as_slice(), &[(values.len() / rows).max(1)]].concat());
+        Self::shaped(shape.as_deref(), values)
+    }
+
     fn per_logit<T>(&self, values: Vec<T>) -> Dense<T> {
         Self::shaped(Some(&self.logits), values)
     }
@@ -119,7 +126,14 @@ fn targets(node: &Node, places: &Places) -> Read<TargetInput> {
                 lambda: places.per_row(fields.required("lambda", list(float))?),
             })
         }
-        other => Fault::new(format!("has the unknown kind `{other}`; known are indices, probabilities, mixed")),
+        "sparse" => {
+            let fields = Fields::of(node, &["kind", "classes", "probabilities"])?;
+            Ok(TargetInput::Sparse {
+                classes: places.per_entry(fields.required("classes", list(integer))?),
+                probabilities: places.per_entry(fields.required("probabilities", list(float))?),
+            })
+        }
+        other => Fault::new(format!("has the unknown kind `{other}`; known are indices, probabilities, mixed, sparse")),
     }
 }
 

@@ -106,9 +106,20 @@ class Problem:
 
     def is_counted(self, row):
         targets = self.case["targets"]
-        ignored = self.config.get("ignore_index", []) if targets["kind"] == "indices" else []
+        ignored = self.config.get("ignore_index", [])
         masked = self.case.get("row_mask", [1] * len(self.rows))[row] == 0
+        if targets["kind"] == "sparse":
+            return not masked and any(True for _ in self.entries(row))
+        ignored = ignored if targets["kind"] == "indices" else []
         return not masked and not (ignored and targets["values"][row] in ignored)
+
+    def entries(self, row):
+        """The classes of a row of sparse targets with their probabilities, without those that pad it."""
+        targets, ignored = self.case["targets"], self.config.get("ignore_index", [])
+        count = len(targets["classes"]) // len(self.rows)
+        for entry in range(row * count, (row + 1) * count):
+            if targets["classes"][entry] not in ignored:
+                yield targets["classes"][entry], number(targets["probabilities"][entry])
 
     def row_weight(self, row):
         return number(self.case["row_weights"][row]) if "row_weights" in self.case else mpf(1)
@@ -120,6 +131,8 @@ class Problem:
             return [number(targets["values"][element]) for element in self.rows[row]]
         if targets["kind"] == "indices":
             shares = [(targets["values"][row], mpf(1))]
+        elif targets["kind"] == "sparse":
+            shares = list(self.entries(row))
         else:
             first = number(targets["lambda"][row])
             shares = [(targets["first"][row], first), (targets["second"][row], 1 - first)]
@@ -273,12 +286,18 @@ def rows_of(shape, axis):
 
 
 def smoothed_target(config, hard, target, z):
-    """q after smoothing: (1 - e) q + e u in every kind but the three for binary targets."""
+    """q after smoothing: (1 - e) q + e u in every kind but those for binary targets."""
     smoothing = config.get("smoothing", {"kind": "none"})
     kind, classes = smoothing["kind"], range(len(hard))
     if kind == "none":
         return hard
+    if kind == "negative":
+        r = number(smoothing["rate"])
+        open_to_mass = [c for c in classes if z[c] != -inf or config.get("non_finite_logits") != "restrict_support"]
+        return [(1 - r) * hard[c] + (r / len(open_to_mass) if c in open_to_mass else 0) for c in classes]
     e = number(smoothing["epsilons"][target] if kind == "uniform_per_class" else smoothing["epsilon"])
+    if kind == "unbiased_flip":
+        return [(y - e) / (1 - 2 * e) for y in hard]
     if kind == "uniform_half":
         return [(1 - e) * y + e / 2 for y in hard]
     if kind == "uniform_flip":

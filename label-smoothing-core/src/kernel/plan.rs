@@ -116,10 +116,13 @@ fn is_spread<P: Element>(problem: &Problem<P>) -> bool {
     if Terms::new(config).is_some() {
         return false;
     }
-    let labels = !matches!(problem.labels(), Labels::Probabilities(_));
+    let labels = !matches!(problem.labels(), Labels::Probabilities(_) | Labels::Sparse { .. });
     let smoothing = match config.smoothing() {
         Smoothing::None => return labels && config.class_weighting() != ClassWeighting::Expected,
-        Smoothing::Uniform { .. } | Smoothing::UniformOthers { .. } | Smoothing::UniformPerClass { .. } => true,
+        Smoothing::Uniform { .. }
+        | Smoothing::UniformOthers { .. }
+        | Smoothing::UniformPerClass { .. }
+        | Smoothing::Negative { .. } => true,
         _ => false,
     };
     let weights = config.class_weights().is_none() || config.class_weighting() == ClassWeighting::ByTarget;
@@ -139,7 +142,7 @@ pub(super) fn spread_row<P: Element>(problem: &Problem<P>, row: usize) -> Option
             let both = [first.values()[row] as usize, second.values()[row] as usize];
             if both[0] == both[1] { (both, [1.0, 0.0]) } else { (both, [lambda, 1.0 - lambda]) }
         }
-        Labels::Probabilities(_) => return None, // Not a problem of spread rows.
+        Labels::Probabilities(_) | Labels::Sparse { .. } => return None, // Not a problem of spread rows.
     };
     Some(SpreadRow { classes, spread: spread(problem, classes, given, problem.row_weight(row)) })
 }
@@ -149,7 +152,7 @@ fn spread<P: Element>(problem: &Problem<P>, classes: [usize; 2], given: [f64; 2]
     let config = problem.config();
     let count = problem.shape().classes();
     let (epsilon, sharers) = match config.smoothing() {
-        Smoothing::Uniform { epsilon } => (*epsilon, count),
+        Smoothing::Uniform { epsilon } | Smoothing::Negative { rate: epsilon } => (*epsilon, count),
         Smoothing::UniformPerClass { epsilons } => (epsilons[classes[0]], count),
         Smoothing::UniformOthers { epsilon } => (*epsilon, count - 1),
         _ => (0.0, count),
