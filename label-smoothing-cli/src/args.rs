@@ -40,8 +40,8 @@ Examples:
   label-smoothing train --full --out results               rates 0, 0.05, 0.1, 0.2; none, a tenth, a fifth wrong; five seeds
   label-smoothing train --backend candle --backend burn    the same training in both, and their loss curves in one chart
 
-A network of 64, 64 and 10 units with dropout is trained on 897 of the 1797 digits of the UCI data set (E. Alpaydin and C.
-Kaynak, CC BY 4.0), which are built in; 300 fit the temperature, 600 are tested. Weights, batches and dropout masks come from
+A network of 64, 64 and 10 units with dropout is trained on 400 of the 1797 digits of the UCI data set (E. Alpaydin and C.
+Kaynak, CC BY 4.0), which are built in; 400 fit the temperature, 997 are tested. Weights, batches and dropout masks come from
 one seeded generator and are the same for every backend, and so is the optimiser.";
 
 const AFTER_EVALUATE: &str = "\

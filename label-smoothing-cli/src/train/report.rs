@@ -141,8 +141,8 @@ impl Results<'_> {
 
 /// What the table's figures are.
 const UNITS: &str = "\
-accuracy, ECE and mean confidence in per cent, NLL in nats; mean ± standard deviation over the seeds, on 600 test images that
-are always labelled correctly; the second line of each with the temperature that fits 300 validation images best
+accuracy, ECE and mean confidence in per cent, NLL in nats; mean ± standard deviation over the seeds, on test images that
+are always labelled correctly; the second line of each with the temperature that fits the validation images best
 
 ";
 

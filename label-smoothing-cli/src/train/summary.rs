@@ -94,7 +94,7 @@ pub(super) fn smoothing_name(label_smoothing: f64) -> String {
 }
 
 pub(super) fn noise_name(noise: f64) -> String {
-    if noise == 0.0 { "clean labels".to_owned() } else { format!("{} % of the labels wrong", 100.0 * noise) }
+    if noise == 0.0 { "clean labels".to_owned() } else { format!("{} % of the training labels wrong", 100.0 * noise) }
 }
 
 /// The runs by what they share, in their order.

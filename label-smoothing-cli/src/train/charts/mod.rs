@@ -10,12 +10,12 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::report::Results;
 use super::summary::{Group, noise_name};
-use crate::chart::{self, Area, Drawn, FAMILY, Picture};
+use crate::chart::{self, Area, FAMILY, Picture};
 use crate::error::{Error, Result};
 use crate::staged::{Folder, Staged};
 
-/// Of the title and what is below it, in pixels.
-const HEAD: u32 = 70;
+/// Of the title and the two lines below it, in pixels.
+const HEAD: u32 = 96;
 
 /// Of hard labels, and of each smoothing rate.
 const COLOURS: [RGBColor; 4] =
@@ -28,7 +28,9 @@ pub(super) fn stage(results: &Results, folder: &Folder) -> Result<Vec<Staged>> {
     for &noise in &results.plan.noises {
         let of_noise = |group: &&Group| group.backend == backend && group.noise == noise;
         let groups: Vec<&Group> = results.groups.iter().filter(of_noise).collect();
-        let about = format!("{} seeds, {}, {backend}", results.plan.seeds.len(), noise_name(noise));
+        let seeds = results.plan.seeds.len();
+        let seeds = if seeds == 1 { "1 seed".to_owned() } else { format!("{seeds} seeds") };
+        let about = format!("{seeds}, {}, {backend}", noise_name(noise));
         let name = if noise == 0.0 { "clean".to_owned() } else { format!("noise-{}", 100.0 * noise) };
         let reliability = calibration::Reliability { groups: &groups, about: &about };
         files.extend(both(&reliability, folder, &format!("reliability-{name}"))?);
@@ -54,30 +56,30 @@ fn both(picture: &impl Picture, folder: &Folder, name: &str) -> Result<[Staged; 
     Ok([svg, png])
 }
 
-/// The title, a line below it, and the areas of the panels under both.
+/// What a colour means.
+type Entry = (String, RGBAColor);
+
+/// The title, a line below it, what the colours mean, and the areas of the panels under all that.
 fn panels<D: DrawingBackend>(
     area: &Area<D>,
     count: usize,
-    title: &str,
-    about: &str,
+    [title, about]: [&str; 2],
+    entries: &[Entry],
 ) -> Result<Vec<Area<D>>, DrawingAreaErrorKind<D::ErrorType>> {
     let (head, body) = area.split_vertically(HEAD);
     head.draw_text(title, &text(20, HPos::Left), (20, 22))?;
     head.draw_text(about, &text(14, HPos::Left), (20, 50))?;
+    let (mut x, y) = (20, 78);
+    for (name, colour) in entries {
+        head.draw(&Rectangle::new([(x, y - 6), (x + 14, y + 6)], colour.filled()))?;
+        let style = text(13, HPos::Left);
+        head.draw_text(name, &style, (x + 20, y))?;
+        x += 44 + head.estimate_text_size(name, &style)?.0 as i32;
+    }
     Ok(body.split_evenly((1, count)))
 }
 
 /// A text of a size that stands with its middle, and one of its ends or its middle, at a point.
 fn text(size: u32, position: HPos) -> TextStyle<'static> {
     (FAMILY, size).into_font().color(&BLACK).pos(Pos::new(position, VPos::Center))
-}
-
-/// What the colours mean, below one another.
-fn legend<D: DrawingBackend>(area: &Area<D>, at: (i32, i32), entries: &[(String, RGBAColor)]) -> Drawn<D> {
-    for (line, (name, colour)) in entries.iter().enumerate() {
-        let (x, y) = (at.0, at.1 + 18 * line as i32);
-        area.draw(&Rectangle::new([(x, y - 6), (x + 14, y + 6)], colour.filled()))?;
-        area.draw_text(name, &text(13, HPos::Left), (x + 20, y))?;
-    }
-    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Pictures as SVG and as PNG, from one drawing.
 
+mod doubled;
+
 use std::io::Write;
 
 use plotters::coord::Shift;
@@ -7,9 +9,10 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 
 use crate::error::Fallible;
+use doubled::Doubled;
 
 /// See the font's README. In an SVG it is only measured: whoever shows the file has a sans-serif font.
-const FONT: &[u8] = include_bytes!("../data/font/DejaVuSans-subset.ttf");
+const FONT: &[u8] = include_bytes!("../../data/font/DejaVuSans-subset.ttf");
 
 /// What every text is set in.
 pub(crate) const FAMILY: &str = "sans-serif";
@@ -32,11 +35,12 @@ pub(crate) fn svg(picture: &impl Picture) -> Fallible<String> {
     Ok(text)
 }
 
-/// Writes a PNG file.
+/// Writes a PNG file with twice as many pixels in both directions.
 pub(crate) fn png(picture: &impl Picture, to: impl Write) -> Fallible<()> {
     let (width, height) = picture.size();
+    let (width, height) = (2 * width, 2 * height);
     let mut pixels = vec![0; (3 * width * height) as usize];
-    draw(picture, BitMapBackend::with_buffer(&mut pixels, (width, height)))?;
+    draw(picture, Doubled(BitMapBackend::with_buffer(&mut pixels, (width, height))))?;
     let mut encoder = png::Encoder::new(to, width, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.write_header()?.write_image_data(&pixels)?;
