@@ -82,14 +82,14 @@ impl Results<'_> {
         table.set_header([
             "backend",
             "labels",
-            "loss",
+            "smoothing",
             "temperature",
             "accuracy",
             "NLL",
             "Brier",
             "ECE",
-            "ECE, equal mass",
-            "mean confidence",
+            "equal mass",
+            "confidence",
         ]);
         for group in self.groups {
             for (temperature, scores) in
@@ -98,8 +98,8 @@ impl Results<'_> {
                 let cell = |name: &str, scale: f64, digits: usize| scores[name].text(scale, digits);
                 table.add_row([
                     group.backend.to_owned(),
-                    noise_name(group.noise),
-                    group.labels(),
+                    if group.noise == 0.0 { "clean".to_owned() } else { format!("{} % wrong", 100.0 * group.noise) },
+                    group.label_smoothing.to_string(),
                     temperature,
                     cell("accuracy", 100.0, 1),
                     cell("nll", 1.0, 3),
@@ -141,8 +141,9 @@ impl Results<'_> {
 
 /// What the table's figures are.
 const UNITS: &str = "\
-accuracy, ECE and mean confidence in per cent, NLL in nats; mean ± standard deviation over the seeds, on test images that
-are always labelled correctly; the second line of each with the temperature that fits the validation images best
+accuracy, ECE (15 bins of equal width, and of equal mass) and mean confidence in per cent, NLL in nats; mean ± standard
+deviation over the seeds, on test images that are always labelled correctly; the second line of each with the temperature that
+fits the validation images best
 
 ";
 
