@@ -8,6 +8,9 @@ pub(crate) struct Error(String);
 
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Whatever a framework gives as the reason.
+pub(crate) type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
+
 impl Error {
     pub(crate) fn new(message: impl fmt::Display) -> Self {
         Self(message.to_string())

@@ -1,8 +1,9 @@
-//! The command `label-smoothing`: the conformance kit, the smoothed loss of arrays in files, and its speed beside the
-//! frameworks' own.
+//! The command `label-smoothing`: the conformance kit, the smoothed loss of arrays in files, its speed beside the
+//! frameworks' own, and what it does to a network that is trained with it.
 
 mod args;
 mod backends;
+mod chart;
 mod compare;
 mod conformance;
 mod error;
@@ -11,11 +12,13 @@ mod progress;
 mod staged;
 mod tensor;
 mod text;
+mod train;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use anstyle::{AnsiColor, Style};
+use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command};
 use error::Result;
@@ -45,8 +48,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// Colours are for terminals, and taken out of everything else.
 fn print(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout();
+    let mut stdout = anstream::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         // Whoever closed the pipe has seen enough, and the status says what was found.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -63,7 +67,9 @@ fn run(cli: Cli) -> Result<(String, ExitCode)> {
         Command::Evaluate(args) => (evaluate::run(&args)?, true),
         Command::Compare(args) => (compare::run(&args)?, true),
         Command::PeakMemory(args) => (compare::peak_memory(&args)?, true),
+        Command::Train(args) => (train::run(&args)?, true),
         Command::Backends => (backends::table(), true),
+        Command::Completions(args) => (completions(args.shell), true),
     };
     Ok((text, if is_well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }))
 }
@@ -81,6 +87,13 @@ fn not_parsed(error: &clap::Error) -> ExitCode {
     ExitCode::from(AT_FAULT)
 }
 
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "label-smoothing", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
 fn complain(message: &str) {
-    let _ = writeln!(io::stderr(), "error: {message}");
+    let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    let _ = writeln!(anstream::stderr(), "{style}error:{style:#} {message}");
 }

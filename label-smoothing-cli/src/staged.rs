@@ -38,10 +38,53 @@ impl Staged {
         }
     }
 
+    /// The path that the file is to have.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Gives the file its name, in place of any that had it.
     pub(crate) fn publish(self) -> Result<()> {
         let Self { path, resolved, file } = self;
         file.persist(&resolved).map(drop).map_err(|error| cannot_write(&path, &error.error))
+    }
+}
+
+/// A folder for results: made where there is none, and taken away again if nothing comes to be in it.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    is_new: bool,
+}
+
+impl Folder {
+    /// Refuses, before long work, a path that no files can be written to.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let is_new = !path.exists();
+        if is_new {
+            check(path)?;
+            fs::create_dir(path).map_err(|error| cannot_write(path, &error))?;
+        } else if !path.is_dir() {
+            return Err(Error::about(path.display(), "is no folder"));
+        }
+        let folder = Self { path: path.to_owned(), is_new };
+        // What comes later, tried out.
+        beside(&path.join("a")).map_err(|error| cannot_write(path, &error))?;
+        Ok(folder)
+    }
+
+    /// The path of a file in it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.is_new {
+            // Which it does not, unless the folder is empty.
+            let _ = fs::remove_dir(&self.path);
+        }
     }
 }
 

@@ -95,6 +95,30 @@ fn help_and_version_are_no_errors() {
 }
 
 #[test]
+fn completions_are_made_for_every_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = succeed(&["completions", shell]);
+        for word in ["label-smoothing", "evaluate", "train", "--label-smoothing"] {
+            assert!(script.contains(word), "{word} is missing for {shell}");
+        }
+    }
+    assert!(refuse(&["completions", "cmd"]).contains("cmd"));
+    refuse(&["completions"]);
+}
+
+#[test]
+fn help_has_examples() {
+    for arguments in
+        [&["--help"][..], &["check", "--help"], &["evaluate", "--help"], &["compare", "--help"], &["train", "--help"]]
+    {
+        let text = succeed(arguments);
+        let (_, examples) = text.split_once("\nExample").unwrap_or_else(|| panic!("{text}"));
+        assert!(examples.contains("  label-smoothing"), "{text}");
+        assert!(!text.contains('\x1b'), "colours are for terminals");
+    }
+}
+
+#[test]
 fn a_closed_pipe_is_no_error() {
     let arguments = digits(&["--reduction", "none", "--json"]);
     for read in [0, 10] {

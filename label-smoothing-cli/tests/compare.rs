@@ -73,6 +73,7 @@ fn every_backend_is_beside_its_native_loss() {
         assert!(if is_smoothed { difference < 1e-5 } else { difference > 1e-3 }, "{row}");
     }
     assert_eq!(folder.names(), ["chart.svg", "figures.json"]);
+    assert!(table.ends_with(&format!("chart: {svg}\n")), "{table}");
     check_chart(&fs::read_to_string(&svg).unwrap(), rows);
 }
 

@@ -62,6 +62,8 @@ kinds! {
     InvalidConfiguration = "invalid-configuration",
     /// A buffer whose length is not the product of its shape.
     BufferLength = "buffer-length",
+    /// Predictions that a calibration measure is not defined for, or a number of bins or a temperature that is none.
+    InvalidPredictions = "invalid-predictions",
     /// The framework itself refused; its error is the source.
     Framework = "framework",
 }
@@ -303,6 +305,16 @@ pub enum Error {
         /// The length it needs; `usize::MAX` where the product of the shape overflows.
         expected: usize,
     },
+    /// Something in or about predictions that is outside its range.
+    #[error("{name} is {value}, but must be {range}")]
+    Prediction {
+        /// What it is: `the confidence of row 3`.
+        name: String,
+        /// The value given.
+        value: f64,
+        /// The range in words.
+        range: &'static str,
+    },
 }
 
 fn ignored_ids(ignored: &[i64]) -> String {
@@ -338,6 +350,7 @@ impl LossError for Error {
             Self::EmptyMean { .. } => ErrorKind::EmptyMean,
             Self::Configuration(_) | Self::Parameter { .. } => ErrorKind::InvalidConfiguration,
             Self::BufferLength { .. } => ErrorKind::BufferLength,
+            Self::Prediction { .. } => ErrorKind::InvalidPredictions,
         }
     }
 }

@@ -5,6 +5,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::contender::Fallible;
 use super::report::Row;
+use crate::chart::{self, Area, Drawn, FAMILY, Picture};
 
 const WIDTH: u32 = 1000;
 /// Of one comparison, in pixels.
@@ -20,57 +21,56 @@ const NATIVE: RGBColor = RGBColor(0xb0, 0xb0, 0xb0);
 
 /// The text of an SVG file.
 pub(super) fn svg(rows: &[Row]) -> Fallible<String> {
-    let mut text = String::new();
-    draw(rows, SVGBackend::with_string(&mut text, (WIDTH, HEAD + GROUP * rows.len() as u32 + FOOT)))?;
-    Ok(text)
+    chart::svg(&Bars(rows))
 }
 
-fn draw(rows: &[Row], backend: SVGBackend) -> Fallible<()> {
-    // plotters' errors borrow from the text that is written.
-    draw_on(rows, &backend.into_drawing_area()).map_err(|error| error.to_string().into())
-}
+struct Bars<'a>(&'a [Row]);
 
-type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
-
-fn draw_on<'a>(rows: &[Row], area: &DrawingArea<SVGBackend<'a>, plotters::coord::Shift>) -> Drawn<'a> {
-    area.fill(&WHITE)?;
-    title(rows, area)?;
-    let (low, high) = range(rows);
-    let mut chart = ChartBuilder::on(area)
-        .margin_top(HEAD)
-        .margin_right(RIGHT)
-        .set_label_area_size(LabelAreaPosition::Left, LEFT)
-        .set_label_area_size(LabelAreaPosition::Bottom, FOOT)
-        // The first comparison is on top.
-        .build_cartesian_2d((low..high).log_scale(), rows.len() as f64..0.0)?;
-    chart
-        .configure_mesh()
-        .disable_y_mesh()
-        .disable_y_axis()
-        .x_max_light_lines(0)
-        .x_desc("ns per logit, loss and gradient (logarithmic)")
-        .x_label_formatter(&ToString::to_string)
-        .label_style(("sans-serif", 13))
-        .draw()?;
-    for (index, row) in rows.iter().enumerate() {
-        let y = index as f64;
-        let bar = |from: f64, value: f64, color: RGBColor| {
-            Rectangle::new([(low, y + from), (value, y + from + 0.38)], color.filled())
-        };
-        chart.draw_series([bar(0.12, row.ours_ns_per_logit, OURS), bar(0.5, row.native_ns_per_logit, NATIVE)])?;
-        let (left, middle) = chart.backend_coord(&(low, y + 0.5));
-        area.draw_text(&name(row), &label(HPos::Right), (left - 8, middle))?;
-        let longer = row.native_ns_per_logit.max(row.ours_ns_per_logit);
-        let (right, middle) = chart.backend_coord(&(longer, y + 0.5));
-        area.draw_text(&ratio(row.ratio), &label(HPos::Left), (right + 6, middle))?;
+impl Picture for Bars<'_> {
+    fn size(&self) -> (u32, u32) {
+        (WIDTH, HEAD + GROUP * self.0.len() as u32 + FOOT)
     }
-    Ok(())
+
+    fn draw<D: DrawingBackend>(&self, area: &Area<D>) -> Drawn<D> {
+        let Self(rows) = *self;
+        title(rows, area)?;
+        let (low, high) = range(rows);
+        let mut chart = ChartBuilder::on(area)
+            .margin_top(HEAD)
+            .margin_right(RIGHT)
+            .set_label_area_size(LabelAreaPosition::Left, LEFT)
+            .set_label_area_size(LabelAreaPosition::Bottom, FOOT)
+            // The first comparison is on top.
+            .build_cartesian_2d((low..high).log_scale(), rows.len() as f64..0.0)?;
+        chart
+            .configure_mesh()
+            .disable_y_mesh()
+            .disable_y_axis()
+            .x_max_light_lines(0)
+            .x_desc("ns per logit, loss and gradient (logarithmic)")
+            .x_label_formatter(&ToString::to_string)
+            .label_style((FAMILY, 13))
+            .draw()?;
+        for (index, row) in rows.iter().enumerate() {
+            let y = index as f64;
+            let bar = |from: f64, value: f64, color: RGBColor| {
+                Rectangle::new([(low, y + from), (value, y + from + 0.38)], color.filled())
+            };
+            chart.draw_series([bar(0.12, row.ours_ns_per_logit, OURS), bar(0.5, row.native_ns_per_logit, NATIVE)])?;
+            let (left, middle) = chart.backend_coord(&(low, y + 0.5));
+            area.draw_text(&name(row), &label(HPos::Right), (left - 8, middle))?;
+            let longer = row.native_ns_per_logit.max(row.ours_ns_per_logit);
+            let (right, middle) = chart.backend_coord(&(longer, y + 0.5));
+            area.draw_text(&ratio(row.ratio), &label(HPos::Left), (right + 6, middle))?;
+        }
+        Ok(())
+    }
 }
 
-fn title<'a>(rows: &[Row], area: &DrawingArea<SVGBackend<'a>, plotters::coord::Shift>) -> Drawn<'a> {
+fn title<D: DrawingBackend>(rows: &[Row], area: &Area<D>) -> Drawn<D> {
     let threads = rows.first().map_or(1, |row| row.threads);
     let text = format!("Label-smoothed cross-entropy, f32, threads: {threads}");
-    area.draw_text(&text, &("sans-serif", 18).into_text_style(area), (20, 14))?;
+    area.draw_text(&text, &(FAMILY, 18).into_text_style(area), (20, 14))?;
     for (x, color, text) in
         [(LEFT as i32, OURS, "ours"), (LEFT as i32 + 90, NATIVE, "native; at the end of the longer bar: native/ours")]
     {
@@ -89,7 +89,7 @@ fn range(rows: &[Row]) -> (f64, f64) {
 }
 
 fn label(position: HPos) -> TextStyle<'static> {
-    ("sans-serif", 13).into_font().color(&BLACK).pos(Pos::new(position, VPos::Center))
+    (FAMILY, 13).into_font().color(&BLACK).pos(Pos::new(position, VPos::Center))
 }
 
 /// What tells the comparisons of a backend and batch apart is known to ours or to native.

@@ -1,10 +1,8 @@
 //! What is compared: two ways to compute loss and gradient of one batch, each set up before any clock runs.
 
-use std::error::Error;
 use std::hint::black_box;
 
-/// Whatever a framework gives as the reason.
-pub(super) type Fallible<T> = Result<T, Box<dyn Error>>;
+pub(super) use crate::error::Fallible;
 
 /// What a step computed, read back from the framework.
 #[derive(Debug, Clone, PartialEq)]

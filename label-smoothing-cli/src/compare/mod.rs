@@ -24,6 +24,7 @@ mod ndarray;
 #[cfg(feature = "tch")]
 mod tch;
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use crate::args::{CompareArgs, Side};
@@ -81,10 +82,12 @@ pub(crate) fn run(args: &CompareArgs) -> Result<String> {
     if let Some(path) = &args.json {
         staged::write_text(path, &report::json(&rows)?)?;
     }
+    let mut text = report::table(&rows);
     if let Some(path) = &args.svg {
         staged::write_text(path, &chart::svg(&rows).map_err(|error| Error::about(path.display(), error))?)?;
+        let _ = writeln!(text, "chart: {}", path.display());
     }
-    Ok(report::table(&rows))
+    Ok(text)
 }
 
 /// Every backend with every shape.
