@@ -1,0 +1,65 @@
+//! What the pages point at is there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The Markdown files below a folder, without what was built or installed there.
+fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && !name.starts_with('.') && name != "target" {
+            markdown(&path, found);
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+}
+
+/// The targets of `[text](target)`, outside of blocks of code.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let prose = text.split("```").step_by(2);
+    prose.flat_map(|part| part.split("](").skip(1)).filter_map(|rest| rest.split(')').next())
+}
+
+/// The anchor of a heading, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let kept: String = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect();
+    kept.trim().to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn links_lead_to_files_and_headings() {
+    let mut files = Vec::new();
+    markdown(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap(), &mut files);
+    let mut checked = 0;
+    for file in &files {
+        let (here, text) = (file.display(), fs::read_to_string(file).unwrap());
+        for link in links(&text).filter(|link| !link.contains("://")) {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { file.clone() } else { file.parent().unwrap().join(path) };
+            assert!(target.exists(), "{here}: {link} leads nowhere");
+            if !heading.is_empty() {
+                let text = fs::read_to_string(&target).unwrap();
+                let mut headings = text.lines().filter(|line| line.starts_with('#')).map(anchor);
+                assert!(headings.any(|anchor| anchor == heading), "{here}: {link} is no heading");
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 30, "{checked} links in {} files", files.len());
+}
+
+/// Every page is compiled with its snippets, and found from the first.
+#[test]
+fn pages_are_all_there() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let index = fs::read_to_string(folder.join("README.md")).unwrap();
+    for entry in fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        if name.ends_with(".md") {
+            assert!(label_smoothing_docs::PAGES.contains(&&*name), "{name} is not in lib.rs");
+            assert!(name == "README.md" || index.contains(&format!("({name})")), "README.md does not name {name}");
+        }
+    }
+}
