@@ -3,6 +3,7 @@
 macro_rules! pages {
     ($($name:ident = $file:literal,)*) => {
         $(
+            #[cfg(doctest)]
             #[doc = include_str!($file)]
             pub mod $name {}
         )*

@@ -1,4 +1,4 @@
-//! Real digits with smoothed labels: a small network with candle-nn's layers and its AdamW.
+//! Real digits with smoothed labels: a small network with candle-nn's layers and its `AdamW`.
 //!
 //! ```text
 //! cargo run --release --example train_digits -p label-smoothing-candle

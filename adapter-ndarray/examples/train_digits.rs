@@ -42,12 +42,12 @@ impl Linear {
         Self { weights, bias: Array1::zeros(outputs) }
     }
 
-    fn forward(&self, inputs: ArrayView2<f32>) -> Array2<f32> {
+    fn forward(&self, inputs: &ArrayView2<f32>) -> Array2<f32> {
         inputs.dot(&self.weights) + &self.bias
     }
 
     /// Takes a step down the gradient of the outputs, and gives that of the inputs.
-    fn step(&mut self, inputs: ArrayView2<f32>, of_outputs: &Array2<f32>) -> Array2<f32> {
+    fn step(&mut self, inputs: &ArrayView2<f32>, of_outputs: &Array2<f32>) -> Array2<f32> {
         let of_inputs = of_outputs.dot(&self.weights.t());
         self.weights.scaled_add(-RATE, &inputs.t().dot(of_outputs));
         self.bias.scaled_add(-RATE, &of_outputs.sum_axis(Axis(0)));
@@ -64,16 +64,16 @@ pub(crate) fn train(epochs: usize) -> Result<LossParts, Box<dyn Error>> {
     let criterion = SmoothedCrossEntropy::new(0.1)?;
     for epoch in 1..=epochs {
         for (images, digits) in images.axis_chunks_iter(Axis(0), BATCH).zip(digits.axis_chunks_iter(Axis(0), BATCH)) {
-            let active = hidden.forward(images).mapv(relu);
-            let logits = output.forward(active.view());
+            let active = hidden.forward(&images).mapv(relu);
+            let logits = output.forward(&active.view());
             let (_, gradient) = criterion.loss_and_gradient(logits.view(), digits, 1.0)?;
-            let mut gradient = output.step(active.view(), &gradient);
+            let mut gradient = output.step(&active.view(), &gradient);
             gradient.zip_mut_with(&active, |gradient, &active| *gradient *= f32::from(u8::from(active > 0.0)));
-            hidden.step(images, &gradient);
+            hidden.step(&images, &gradient);
         }
         println!("epoch {epoch} of {epochs}");
     }
-    let logits = output.forward(hidden.forward(held_out_images).mapv(relu).view());
+    let logits = output.forward(&hidden.forward(&held_out_images).mapv(relu).view());
     let (_, parts) = criterion.loss_and_parts(logits.view(), held_out_digits)?;
     Ok(parts)
 }

@@ -3,6 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+fn is_markdown(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "md")
+}
+
 /// The Markdown files below a folder, without what was built or installed there.
 fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -10,7 +14,7 @@ fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() && !name.starts_with('.') && name != "target" {
             markdown(&path, found);
-        } else if name.ends_with(".md") {
+        } else if is_markdown(&path) {
             found.push(path);
         }
     }
@@ -56,8 +60,9 @@ fn pages_are_all_there() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let index = fs::read_to_string(folder.join("README.md")).unwrap();
     for entry in fs::read_dir(folder).unwrap() {
-        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
-        if name.ends_with(".md") {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy();
+        if is_markdown(&path) {
             assert!(label_smoothing_docs::PAGES.contains(&&*name), "{name} is not in lib.rs");
             assert!(name == "README.md" || index.contains(&format!("({name})")), "README.md does not name {name}");
         }
