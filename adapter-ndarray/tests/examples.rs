@@ -5,6 +5,8 @@ mod speech_batch;
 #[path = "../examples/train_digits.rs"]
 #[expect(dead_code, reason = "what its `main` does is done here, and judged")]
 mod train_digits;
+#[path = "../examples/train_step.rs"]
+mod train_step;
 
 use label_smoothing_ndarray::{SmoothedCrossEntropy, SmoothedLoss};
 use ndarray::{Array3, Axis, array};
@@ -37,4 +39,14 @@ fn frames_behind_the_end_do_not_count() {
     for ((utterance, frame, _), &value) in gradient.indexed_iter() {
         assert_eq!(value == 0.0, utterance == 1 && frame >= 2, "utterance {utterance}, frame {frame}");
     }
+}
+
+/// From weights of 0 the first loss is that of a guess between two classes, whatever the smoothing, and no loss is below the
+/// entropy of a smoothed label, 0.1985 nats.
+#[test]
+fn steps_lower_the_loss() {
+    train_step::main().unwrap();
+    let losses = train_step::train().unwrap();
+    assert!((losses[0] - std::f64::consts::LN_2).abs() < 1e-6, "{losses:?}");
+    assert!(losses.is_sorted_by(|before, after| before > after) && losses[4] > 0.1985, "{losses:?}");
 }

@@ -1,7 +1,7 @@
 //! Real digits with smoothed labels: a small network with burn's modules and its Adam.
 //!
 //! ```text
-//! cargo run --release
+//! cargo run --release --bin train_digits
 //! ```
 
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! What the pages point at is there.
+//! What the pages point at is there, and the way from an adapter's README to a loss is short.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,5 +66,18 @@ fn pages_are_all_there() {
             assert!(label_smoothing_docs::PAGES.contains(&&*name), "{name} is not in lib.rs");
             assert!(name == "README.md" || index.contains(&format!("({name})")), "README.md does not name {name}");
         }
+    }
+}
+
+/// Ten lines, from the imports to the gradient.
+#[test]
+fn a_loss_takes_ten_lines() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for name in ["ndarray", "candle", "burn", "dfdx", "tch"] {
+        let readme = fs::read_to_string(root.join(format!("adapter-{name}/README.md"))).unwrap();
+        let (_, code) = readme.split_once("## Use\n\n```rust\n").unwrap_or_else(|| panic!("{name}"));
+        let code = code.split("```").next().unwrap();
+        let lines = code.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")).count();
+        assert!(lines <= 10 && code.contains("::new(0.1)?") && code.contains("grad"), "{name}: {lines} lines");
     }
 }
