@@ -61,15 +61,14 @@ fn train(epochs: usize) -> Result<LossParts, Box<dyn Error>> {
     let criterion = SmoothedCrossEntropy::new(0.1)?;
     for epoch in 1..=epochs {
         for start in (HELD_OUT..images.dims()[0]).step_by(BATCH) {
-            let batch = start..start + BATCH;
-            let logits = network.forward(images.clone().slice([batch.clone(), 0..64]));
-            let loss = criterion.loss(logits, digits.clone().slice([batch]))?;
+            let logits = network.forward(images.clone().narrow(0, start, BATCH));
+            let loss = criterion.loss(logits, digits.clone().narrow(0, start, BATCH))?;
             let gradients = GradientsParams::from_grads(loss.backward(), &network);
             network = optimizer.step(0.01, network, gradients);
         }
         println!("epoch {epoch} of {epochs}");
     }
-    let (images, digits) = (images.inner().slice([0..HELD_OUT, 0..64]), digits.inner().slice([0..HELD_OUT]));
+    let (images, digits) = (images.inner().narrow(0, 0, HELD_OUT), digits.inner().narrow(0, 0, HELD_OUT));
     let (_, parts) = criterion.loss_and_parts(network.valid().forward(images), digits)?;
     Ok(parts)
 }
