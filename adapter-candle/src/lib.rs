@@ -14,7 +14,8 @@ pub use composed::Composed;
 pub use error::Error;
 pub use label_smoothing_core::{
     ClassWeighting, Config, ConfigBuilder, Denominator, Element, EmptyMean, ErrorKind, LossError, LossFamily,
-    LossParts, Masked, Mixed, NonFiniteLogits, Preset, Probabilities, Reduction, SmoothedLoss, Smoothing, Weighted,
-    bf16, epsilon_over_all, epsilon_over_others, f16,
+    LossParts, Masked, Mixed, NonFiniteLogits, OnlineLabelSmoothing, PreferenceLoss, PreferenceOutcome,
+    PreferencePairs, Preset, Probabilities, Reduction, Schedule, SmoothedLoss, Smoothing, Weighted, bf16,
+    epsilon_over_all, epsilon_over_others, f16, per_class_smoothing, soft_targets,
 };
 pub use targets::{CandleTargets, HostTargets};

@@ -12,8 +12,9 @@ pub use dfdx;
 pub use error::Error;
 pub use label_smoothing_core::{
     ClassWeighting, Config, ConfigBuilder, Denominator, Element, EmptyMean, ErrorKind, LossError, LossFamily,
-    LossParts, Masked, Mixed, NonFiniteLogits, Preset, Probabilities, Reduction, SmoothedLoss, Smoothing, Weighted,
-    bf16, epsilon_over_all, epsilon_over_others, f16,
+    LossParts, Masked, Mixed, NonFiniteLogits, OnlineLabelSmoothing, PreferenceLoss, PreferenceOutcome,
+    PreferencePairs, Preset, Probabilities, Reduction, Schedule, SmoothedLoss, Smoothing, Weighted, bf16,
+    epsilon_over_all, epsilon_over_others, f16, per_class_smoothing, soft_targets,
 };
 pub use loss::LogitsShape;
 pub use targets::{DfdxTargets, Values};

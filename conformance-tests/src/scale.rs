@@ -9,10 +9,13 @@
 //! binary           w (|z| + 2)  and  2 w |f|
 //! ```
 //!
+//! Where a kind of smoothing takes mass away, `a_c` has it added: `(1 - r) q_c + |r| / K`, which does not cancel. The binary
+//! scale is multiplied by the largest `|q| + |1 - q|` of the kind.
+//!
 //! Where `z_c = -inf` only `a_c` counts. This is the kit's own arithmetic, apart from core's, because it also knows
 //! which numbers must be exactly 0.
 
-use label_smoothing_core::{Config, Error, LossFamily};
+use label_smoothing_core::{Config, Error, LossFamily, Smoothing};
 
 use crate::input::CaseInput;
 use crate::target::{Batch, Row};
@@ -147,7 +150,11 @@ fn sigmoid(row: &Row, config: &Config) -> RowScales {
         let confident = plain && z.is_finite() && ((y == 1.0 && z > 0.0) || (y == 0.0 && z < 0.0));
         confident.then_some(z.abs())
     };
-    let place = |class: usize, scale: f64| Place { scale, is_zero: false, gap: gap(class) };
+    let masses = match config.smoothing() {
+        Smoothing::UnbiasedFlip { epsilon } => 1.0 / (1.0 - 2.0 * epsilon),
+        _ => 1.0,
+    };
+    let place = |class: usize, scale: f64| Place { scale: masses * scale, is_zero: false, gap: gap(class) };
     let elements = || row.z.iter().zip(&row.factors).enumerate();
     // An infinite logit costs nothing on its own side, and an infinite loss has no tolerance.
     let size = |z: &f64| if z.is_infinite() { 0.0 } else { z.abs() };

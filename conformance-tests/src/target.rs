@@ -24,7 +24,8 @@ pub(crate) struct Row {
     pub(crate) z: Vec<f64>,
     /// The target before smoothing.
     pub(crate) hard: Vec<f64>,
-    /// The factor of each `-log p_c`. For the binary loss the weight of each element.
+    /// The size of the factor of each `-log p_c`: where smoothing takes mass away, that mass is added. For the binary loss
+    /// the weight of each element.
     pub(crate) factors: Vec<f64>,
     /// The row's weight.
     pub(crate) weight: f64,
@@ -142,7 +143,7 @@ impl<'a> Batch<'a> {
         (q, target)
     }
 
-    /// `(1 - e) q + e d`, with `d` shared out over the classes that may have smoothing mass.
+    /// `(1 - e) q + |e| d`, with `d` shared out over the classes that may have smoothing mass.
     fn smooth(&self, hard: &[f64], target: Option<usize>, z: &[f64]) -> Vec<f64> {
         let restricted = self.config.non_finite_logits() == NonFiniteLogits::RestrictSupport;
         let open = |class: usize| {
@@ -151,7 +152,7 @@ impl<'a> Batch<'a> {
         let mass = |class: usize, given: f64| if open(class) { given } else { 0.0 };
         let spread = |given: &dyn Fn(usize) -> f64| (0..hard.len()).map(|class| mass(class, given(class))).collect();
         let (epsilon, spread): (f64, Vec<f64>) = match (self.config.smoothing(), target) {
-            (Smoothing::Uniform { epsilon }, _) => (*epsilon, spread(&|_| 1.0)),
+            (Smoothing::Uniform { epsilon } | Smoothing::Negative { rate: epsilon }, _) => (*epsilon, spread(&|_| 1.0)),
             (Smoothing::UniformPerClass { epsilons }, Some(y)) => (epsilons[y], spread(&|_| 1.0)),
             (Smoothing::UniformOthers { epsilon }, Some(y)) => {
                 (*epsilon, spread(&|class| f64::from(u8::from(class != y))))
@@ -165,6 +166,6 @@ impl<'a> Batch<'a> {
         if total == 0.0 {
             return hard.to_vec();
         }
-        hard.iter().zip(&spread).map(|(q, d)| (1.0 - epsilon) * q + epsilon * d / total).collect()
+        hard.iter().zip(&spread).map(|(q, d)| (1.0 - epsilon) * q + epsilon.abs() * d / total).collect()
     }
 }

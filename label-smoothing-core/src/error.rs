@@ -42,7 +42,7 @@ kinds! {
     NoClasses = "no-classes",
     /// A target index that is no class and no ignored id.
     TargetOutOfRange = "target-out-of-range",
-    /// A target probability or mixing factor outside its range.
+    /// A target probability, mixing factor or value outside its range.
     InvalidTargets = "invalid-targets",
     /// Targets whose shape does not fit the logits.
     TargetShape = "target-shape",
@@ -58,7 +58,7 @@ kinds! {
     UnsupportedDtype = "unsupported-dtype",
     /// A mean over nothing where the configuration says that this is an error.
     EmptyMean = "empty-mean",
-    /// Options that have no meaning together.
+    /// Options that have no meaning together, or a parameter outside its range.
     InvalidConfiguration = "invalid-configuration",
     /// A buffer whose length is not the product of its shape.
     BufferLength = "buffer-length",
@@ -97,6 +97,16 @@ pub enum Error {
         name: String,
         /// The value given.
         value: f64,
+    },
+    /// The rate of a kind of smoothing that is not bounded below, outside its range.
+    #[error("{name} is {value}, but {range}")]
+    UnboundedRate {
+        /// Which rate.
+        name: &'static str,
+        /// The value given.
+        value: f64,
+        /// The range in words.
+        range: &'static str,
     },
     /// A smoothing distribution, or a table of rates or rows, with another length than the number of classes.
     #[error("{name} has {found} entries, but the logits have {classes} classes")]
@@ -261,6 +271,28 @@ pub enum Error {
     /// Options that have no meaning together.
     #[error("{0}")]
     Configuration(String),
+    /// A parameter of a target builder, a schedule or a loss on pairs that is outside its range.
+    #[error("{name} is {value}, but {range}")]
+    Parameter {
+        /// Which parameter: `temperature`, `counts[3]`.
+        name: String,
+        /// The value given.
+        value: f64,
+        /// The range in words: `must be finite and above 0`.
+        range: &'static str,
+    },
+    /// A value that the bins of a [`ValueSupport`](crate::soft_targets::ValueSupport) do not hold.
+    #[error("the value of row {row} is {value}, but the support goes from {lowest} to {highest}")]
+    ValueOutsideSupport {
+        /// The row.
+        row: usize,
+        /// The value given.
+        value: f64,
+        /// The smallest value that is taken.
+        lowest: f64,
+        /// The largest value that is taken.
+        highest: f64,
+    },
     /// A buffer whose length is not the product of its shape.
     #[error("{name} has {found} elements, but {expected} are needed")]
     BufferLength {
@@ -285,6 +317,7 @@ impl LossError for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Rate { .. }
+            | Self::UnboundedRate { .. }
             | Self::SmoothingLength { .. }
             | Self::SmoothingEntry { .. }
             | Self::SmoothingSum { .. }
@@ -293,7 +326,9 @@ impl LossError for Error {
             Self::ClassWeightCount { .. } => ErrorKind::ClassWeightCount,
             Self::NoClasses { .. } => ErrorKind::NoClasses,
             Self::TargetOutOfRange { .. } => ErrorKind::TargetOutOfRange,
-            Self::Probability { .. } | Self::Lambda { .. } => ErrorKind::InvalidTargets,
+            Self::Probability { .. } | Self::Lambda { .. } | Self::ValueOutsideSupport { .. } => {
+                ErrorKind::InvalidTargets
+            }
             Self::TargetShape { .. } => ErrorKind::TargetShape,
             Self::MaskShape { .. } => ErrorKind::MaskShape,
             Self::RowWeightShape { .. } | Self::RowWeight { .. } => ErrorKind::InvalidRowWeights,
@@ -301,7 +336,7 @@ impl LossError for Error {
             Self::ClassAxis { .. } => ErrorKind::LogitsRank,
             Self::Dtype { .. } => ErrorKind::UnsupportedDtype,
             Self::EmptyMean { .. } => ErrorKind::EmptyMean,
-            Self::Configuration(_) => ErrorKind::InvalidConfiguration,
+            Self::Configuration(_) | Self::Parameter { .. } => ErrorKind::InvalidConfiguration,
             Self::BufferLength { .. } => ErrorKind::BufferLength,
         }
     }

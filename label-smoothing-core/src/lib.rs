@@ -7,10 +7,14 @@ mod criteria;
 mod element;
 mod error;
 pub mod kernel;
+mod online;
 mod parts;
+mod preference;
 pub mod reference;
+mod schedule;
 mod shape;
 mod smoothed_loss;
+pub mod soft_targets;
 mod sum;
 mod targets;
 
@@ -22,7 +26,10 @@ pub use config::{
 pub use element::Element;
 pub use error::{Error, ErrorKind, LossError, UnknownErrorKind};
 pub use half::{bf16, f16};
+pub use online::OnlineLabelSmoothing;
 pub use parts::LossParts;
+pub use preference::{PreferenceLoss, PreferenceOutcome, PreferencePairs};
+pub use schedule::{Schedule, per_class_smoothing};
 pub use shape::Shape;
 pub use smoothed_loss::{LossGradient, SmoothedLoss};
 pub use targets::{Array, Labels, Masked, Mixed, Probabilities, TargetIndex, Targets, Weighted};

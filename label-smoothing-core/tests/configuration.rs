@@ -25,6 +25,27 @@ fn refusals_name_value_place_and_range() {
 }
 
 #[test]
+fn what_is_not_bounded_below_has_ranges_of_its_own() {
+    let flip = |epsilon| Config::binary_cross_entropy().smoothing(Smoothing::UnbiasedFlip { epsilon });
+    for epsilon in [-0.1, 0.5, 0.9, f64::NAN] {
+        let expected = format!("epsilon is {epsilon}, but the rate of unbiased_flip is at least 0 and below 1/2");
+        assert_eq!(refusal(flip(epsilon)), (expected, "invalid-smoothing"));
+    }
+    let negative = |rate| Config::cross_entropy().smoothing(Smoothing::Negative { rate });
+    for rate in [0.0, 0.1, f64::NAN, f64::NEG_INFINITY] {
+        let expected = format!("rate is {rate}, but the rate of negative is finite and below 0");
+        assert_eq!(refusal(negative(rate)), (expected, "invalid-smoothing"));
+    }
+    let expected = "subtract_entropy needs a target that is a distribution, which unbiased_flip does not give";
+    let refused = refusal(flip(0.1).subtract_entropy(true));
+    assert_eq!(refused, (expected.to_owned(), "invalid-configuration"));
+    let binary = Config::binary_cross_entropy().smoothing(Smoothing::Negative { rate: -1.0 });
+    let expected = "binary cross entropy does not go with negative";
+    assert_eq!(refusal(binary), (expected.to_owned(), "invalid-configuration"));
+    assert_eq!(negative(-2.0).build().unwrap().smoothing().largest_rate(), 2.0);
+}
+
+#[test]
 fn a_target_out_of_range_is_named_with_its_row_and_the_ids_that_are_ignored() {
     let config = Config::cross_entropy().ignore_index([-100, 255]).build().unwrap();
     let targets = Targets::<f32>::indices(Array::new([3], vec![255, 1, -1]));

@@ -111,6 +111,8 @@ fn smoothing(node: &Node) -> Read<Smoothing> {
         "uniform_others" => Smoothing::UniformOthers { epsilon: rate(&[])?.0 },
         "uniform_half" => Smoothing::UniformHalf { epsilon: rate(&[])?.0 },
         "uniform_flip" => Smoothing::UniformFlip { epsilon: rate(&[])?.0 },
+        "unbiased_flip" => Smoothing::UnbiasedFlip { epsilon: rate(&[])?.0 },
+        "negative" => Smoothing::Negative { rate: Fields::of(node, &["kind", "rate"])?.required("rate", float)? },
         "positives_only" => Smoothing::PositivesOnly { epsilon: rate(&[])?.0 },
         "distribution" => {
             let (epsilon, fields) = rate(&["distribution"])?;

@@ -56,6 +56,27 @@ pub(super) const MISTAKES: &[Mistake] = &[
             other => other,
         })
     }),
+    mistake("a target outside 0 to 1 is clamped", "unbounded-target", |input| {
+        smoothing(input, |kind, _| if kind.is_unbounded() { Smoothing::None } else { kind })
+    }),
+    mistake("binary: labels flipped again for flipped back", "unbiased_flip", |input| {
+        smoothing(input, |kind, _| match kind {
+            Smoothing::UnbiasedFlip { epsilon } => Smoothing::UniformFlip { epsilon },
+            other => other,
+        })
+    }),
+    mistake("a negative rate by its size", "negative", |input| {
+        smoothing(input, |kind, _| match kind {
+            Smoothing::Negative { rate } => Smoothing::Uniform { epsilon: rate.abs().min(1.0) },
+            other => other,
+        })
+    }),
+    mistake("a row per class keeps some of the hard target", "soft-target-rows", |input| {
+        smoothing(input, |kind, _| match kind {
+            Smoothing::ClassRows { epsilon, rows } => Smoothing::ClassRows { epsilon: epsilon * 0.875, rows },
+            other => other,
+        })
+    }),
     mistake("the rate of class 0 for every class", "uniform_per_class", |input| {
         smoothing(input, |kind, _| match kind {
             Smoothing::UniformPerClass { epsilons } => {

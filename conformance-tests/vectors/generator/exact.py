@@ -246,12 +246,18 @@ def rows_of(shape, axis):
 
 
 def smoothed_target(config, hard, target, z):
-    """q after smoothing: (1 - e) q + e u in every kind but the three for binary targets."""
+    """q after smoothing: (1 - e) q + e u in every kind but those for binary targets."""
     smoothing = config.get("smoothing", {"kind": "none"})
     kind, classes = smoothing["kind"], range(len(hard))
     if kind == "none":
         return hard
+    if kind == "negative":
+        r = number(smoothing["rate"])
+        open_to_mass = [c for c in classes if z[c] != -inf or config.get("non_finite_logits") != "restrict_support"]
+        return [(1 - r) * hard[c] + (r / len(open_to_mass) if c in open_to_mass else 0) for c in classes]
     e = number(smoothing["epsilons"][target] if kind == "uniform_per_class" else smoothing["epsilon"])
+    if kind == "unbiased_flip":
+        return [(y - e) / (1 - 2 * e) for y in hard]
     if kind == "uniform_half":
         return [(1 - e) * y + e / 2 for y in hard]
     if kind == "uniform_flip":

@@ -51,6 +51,8 @@ FLAGS = {
     "z-loss-everywhere": "the z-loss is weighted by class, left out of the gradient or of some kinds of target, or takes lse - max for lse",
     "every-combination": "options that are right one by one and wrong together",
     "binary-units": "a row taken for the unit of a binary loss where every element is one",
+    "soft-target-rows": "a row per class taken by column, normalised again, or mixed with the hard target at a rate of 1",
+    "unbounded-target": "a target outside 0 to 1 is clamped, or the negative mass of a class taken for none",
     "random-mix": "options drawn at random, for what nobody thought of",
     "one-fault": "input that has no loss is accepted, or refused for another reason",
     # What a case needs, for programs that cannot hold it.

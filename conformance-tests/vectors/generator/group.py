@@ -135,6 +135,8 @@ def draw_smoothing(draw, kind, epsilon, classes):
         return {"kind": kind}
     if kind == "uniform_per_class":
         return {"kind": kind, "epsilons": [draw.choice([epsilon, epsilon / 2, epsilon / 8]) for _ in range(classes)]}
+    if kind == "negative":
+        return {"kind": kind, "rate": epsilon}
     smoothing = {"kind": kind, "epsilon": epsilon}
     if kind == "distribution":
         smoothing["distribution"] = draw.simplex(classes)

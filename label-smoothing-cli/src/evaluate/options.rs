@@ -97,7 +97,8 @@ fn rate(smoothing: &mut Smoothing) -> Option<&mut f64> {
         | Smoothing::ClassRows { epsilon, .. }
         | Smoothing::UniformHalf { epsilon }
         | Smoothing::UniformFlip { epsilon }
-        | Smoothing::PositivesOnly { epsilon } => Some(epsilon),
+        | Smoothing::PositivesOnly { epsilon }
+        | Smoothing::UnbiasedFlip { epsilon } => Some(epsilon),
         _ => None,
     }
 }

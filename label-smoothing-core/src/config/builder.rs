@@ -141,6 +141,9 @@ impl Options {
         {
             return Some(format!("excluded_classes goes with uniform and uniform_others, not with {kind}"));
         }
+        if self.subtract_entropy && self.smoothing.is_unbounded() {
+            return Some(format!("subtract_entropy needs a target that is a distribution, which {kind} does not give"));
+        }
         match self.loss {
             LossFamily::CrossEntropy if self.smoothing.is_binary_only() => {
                 Some(format!("{kind} smooths binary targets and does not go with cross entropy"))
@@ -148,7 +151,7 @@ impl Options {
             LossFamily::CrossEntropy => None,
             LossFamily::BinaryCrossEntropy => {
                 let without = |what: &str| Some(format!("binary cross entropy does not go with {what}"));
-                if self.smoothing.is_for_indices_only() {
+                if self.smoothing.is_for_indices_only() || matches!(self.smoothing, Smoothing::Negative { .. }) {
                     without(kind)
                 } else if self.class_weighting == ClassWeighting::ByTarget {
                     without("class_weighting by_target")

@@ -64,6 +64,26 @@ pub enum Smoothing {
         /// The rate.
         epsilon: f64,
     },
+    /// Binary only: `(y - e) / (1 - 2 e)`, the inverse of [`Smoothing::UniformFlip`], so that 0 and 1 become `-e / (1 - 2 e)`
+    /// and `(1 - e) / (1 - 2 e)`; `e` is at least 0 and below 1/2.
+    ///
+    /// Where labels are flipped at the rate `e`, the expected loss is that of the clean labels (Natarajan et al. 2013; robust
+    /// DPO: Chowdhury et al. 2024, arXiv 2403.00409). The target lies outside 0 to 1 and **the loss is not bounded below**:
+    /// it falls without end as the logit grows on the side of the label.
+    UnbiasedFlip {
+        /// The rate at which labels are flipped.
+        epsilon: f64,
+    },
+    /// Cross entropy only: `(1 - r) q + r / K` with a **negative** rate `r`, generalised label smoothing (Wei et al. 2022,
+    /// arXiv 2106.04149).
+    ///
+    /// Every class but the target's has negative mass and **the loss is not bounded below**: it falls without end as the
+    /// other classes' logits fall. For labels with much noise, after a warm-up without smoothing; typical rates are -0.5 to
+    /// -8.
+    Negative {
+        /// The rate, finite and below 0.
+        rate: f64,
+    },
 }
 
 impl Smoothing {
@@ -80,13 +100,27 @@ impl Smoothing {
             Self::UniformHalf { .. } => "uniform_half",
             Self::UniformFlip { .. } => "uniform_flip",
             Self::PositivesOnly { .. } => "positives_only",
+            Self::UnbiasedFlip { .. } => "unbiased_flip",
+            Self::Negative { .. } => "negative",
         }
     }
 
     /// Whether only the binary loss knows this kind.
     #[must_use]
     pub fn is_binary_only(&self) -> bool {
-        matches!(self, Self::UniformHalf { .. } | Self::UniformFlip { .. } | Self::PositivesOnly { .. })
+        matches!(
+            self,
+            Self::UniformHalf { .. }
+                | Self::UniformFlip { .. }
+                | Self::PositivesOnly { .. }
+                | Self::UnbiasedFlip { .. }
+        )
+    }
+
+    /// Whether the target is no distribution: its entries lie outside 0 to 1, and the loss is not bounded below.
+    #[must_use]
+    pub fn is_unbounded(&self) -> bool {
+        matches!(self, Self::UnbiasedFlip { .. } | Self::Negative { .. })
     }
 
     /// Whether this kind needs to know the row's target class.
@@ -95,10 +129,10 @@ impl Smoothing {
         matches!(self, Self::UniformOthers { .. } | Self::ClassRows { .. } | Self::UniformPerClass { .. })
     }
 
-    /// The largest rate in it, 0 for [`Smoothing::None`].
+    /// The largest rate in it, by size; 0 for [`Smoothing::None`].
     #[must_use]
     pub fn largest_rate(&self) -> f64 {
-        self.rates().iter().copied().fold(0.0, f64::max)
+        self.rates().iter().fold(0.0, |largest, rate| rate.abs().max(largest))
     }
 
     fn rates(&self) -> &[f64] {
@@ -110,13 +144,54 @@ impl Smoothing {
             | Self::ClassRows { epsilon, .. }
             | Self::UniformHalf { epsilon }
             | Self::UniformFlip { epsilon }
-            | Self::PositivesOnly { epsilon } => std::slice::from_ref(epsilon),
+            | Self::PositivesOnly { epsilon }
+            | Self::UnbiasedFlip { epsilon }
+            | Self::Negative { rate: epsilon } => std::slice::from_ref(epsilon),
+            Self::UniformPerClass { epsilons } => epsilons,
+        }
+    }
+
+    /// Each rate times its factor; none where all are then 0.
+    pub(crate) fn scaled(&self, factors: &mut dyn Iterator<Item = f64>) -> Self {
+        let mut scaled = self.clone();
+        let mut is_off = true;
+        for (rate, factor) in scaled.rates_mut().iter_mut().zip(factors) {
+            *rate *= factor;
+            is_off &= *rate == 0.0;
+        }
+        if is_off { Self::None } else { scaled }
+    }
+
+    fn rates_mut(&mut self) -> &mut [f64] {
+        match self {
+            Self::None => &mut [],
+            Self::Uniform { epsilon }
+            | Self::UniformOthers { epsilon }
+            | Self::Distribution { epsilon, .. }
+            | Self::ClassRows { epsilon, .. }
+            | Self::UniformHalf { epsilon }
+            | Self::UniformFlip { epsilon }
+            | Self::PositivesOnly { epsilon }
+            | Self::UnbiasedFlip { epsilon }
+            | Self::Negative { rate: epsilon } => std::slice::from_mut(epsilon),
             Self::UniformPerClass { epsilons } => epsilons,
         }
     }
 
     /// What can be checked without the number of classes.
     pub(super) fn check_values(&self) -> Result<(), Error> {
+        match *self {
+            Self::UnbiasedFlip { epsilon } if !(0.0..0.5).contains(&epsilon) => {
+                let range = "the rate of unbiased_flip is at least 0 and below 1/2";
+                return Err(Error::UnboundedRate { name: "epsilon", value: epsilon, range });
+            }
+            Self::Negative { rate } if !(rate.is_finite() && rate < 0.0) => {
+                let range = "the rate of negative is finite and below 0";
+                return Err(Error::UnboundedRate { name: "rate", value: rate, range });
+            }
+            Self::UnbiasedFlip { .. } | Self::Negative { .. } => return Ok(()),
+            _ => {}
+        }
         let name = |index: usize| match self {
             Self::UniformPerClass { .. } => format!("epsilons[{index}]"),
             _ => "epsilon".to_owned(),

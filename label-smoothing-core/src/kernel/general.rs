@@ -229,7 +229,7 @@ impl<P: Element> Rows for Problem<'_, P> {
     fn smoothed(&self, row: usize, t: &[f64], given: &[f64], q: &mut [f64]) {
         q.copy_from_slice(given);
         let (epsilon, distribution, hole) = match (self.config().smoothing(), self.labels()) {
-            (Smoothing::Uniform { epsilon }, _) => (*epsilon, None, None),
+            (Smoothing::Uniform { epsilon } | Smoothing::Negative { rate: epsilon }, _) => (*epsilon, None, None),
             (Smoothing::Distribution { epsilon, distribution }, _) => (*epsilon, Some(distribution), None),
             (smoothing, Labels::Indices(classes)) => {
                 let class = classes.values()[row] as usize;
@@ -304,6 +304,7 @@ impl<P: Element> Rows for Problem<'_, P> {
                 Smoothing::UniformHalf { epsilon } => (*epsilon, 0.5, 0.5),
                 Smoothing::UniformFlip { epsilon } => (2.0 * epsilon, 0.5, 0.5),
                 Smoothing::PositivesOnly { epsilon } => (*epsilon, 0.0, 1.0),
+                Smoothing::UnbiasedFlip { epsilon } => (-2.0 * epsilon / (1.0 - 2.0 * epsilon), 0.5, 0.5),
                 _ => (0.0, 0.0, 0.0),
             };
             let y = targets.given[class];

@@ -96,7 +96,9 @@ fn smooth(config: &Config, hard: &[f64], target: Option<usize>, logits: &[f64]) 
     };
     let uniform = |class: usize| if may_have_mass(class) { 1.0 } else { 0.0 };
     let (epsilon, mass): (f64, Vec<f64>) = match (config.smoothing(), target) {
-        (Smoothing::Uniform { epsilon }, _) => (*epsilon, (0..classes).map(uniform).collect()),
+        (Smoothing::Uniform { epsilon } | Smoothing::Negative { rate: epsilon }, _) => {
+            (*epsilon, (0..classes).map(uniform).collect())
+        }
         (Smoothing::UniformPerClass { epsilons }, Some(y)) => (epsilons[y], (0..classes).map(uniform).collect()),
         (Smoothing::UniformOthers { epsilon }, Some(y)) => {
             (*epsilon, (0..classes).map(|class| if class == y { 0.0 } else { uniform(class) }).collect())
@@ -152,6 +154,7 @@ fn smooth_binary(config: &Config, hard: &[f64], side: Side) -> Vec<f64> {
             Smoothing::UniformHalf { epsilon } => (1.0 - epsilon) * y + epsilon / 2.0,
             Smoothing::UniformFlip { epsilon } => (1.0 - 2.0 * epsilon) * y + epsilon,
             Smoothing::PositivesOnly { epsilon } => (1.0 - epsilon) * y + epsilon * of(0.0),
+            Smoothing::UnbiasedFlip { epsilon } => (y - epsilon) / (1.0 - 2.0 * epsilon),
             _ => y,
         }
     };
