@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use label_smoothing_conformance::{Accuracy, Dtype, backends};
 use serde_json::Value;
 
 fn read(file: &str) -> String {
@@ -45,6 +46,40 @@ fn adapters_have_the_versions_of_their_manifests() {
         let readme = rows(&read(&format!("adapter-{name}/README.md")));
         let row = readme.iter().find(|row| row[0] == minor(&ours)).unwrap_or_else(|| panic!("{name}"));
         assert_eq!((&*row[1], row.last()), (minor(&version), Some(&rust)), "the README of {name}");
+    }
+}
+
+#[test]
+fn adapters_take_the_element_types_of_their_backends() {
+    let page = rows(&read("docs/which-adapter.md"));
+    for (name, _) in ADAPTERS {
+        let backend = backends::all().into_iter().find(|backend| backend.name() == name).unwrap();
+        let package = format!("[label-smoothing-{name}](../adapter-{name})");
+        let row = page.iter().find(|row| row.get(1) == Some(&package)).unwrap();
+        for dtype in Dtype::ALL {
+            let said = row[2].split('`').any(|word| word == dtype.name());
+            assert_eq!(said, backend.dtypes().contains(dtype), "{name}, {dtype:?}");
+        }
+    }
+}
+
+#[test]
+fn accuracies_are_those_that_backends_promise() {
+    let page = rows(&read("docs/numerics.md"));
+    let says = |path: String, k: String| assert!(page.contains(&vec![path.clone(), k.clone()]), "{path}: {k}");
+    let (short, any) = (Accuracy::Kernel.k(16), Accuracy::Kernel.k(17));
+    says(
+        "the kernel, and every adapter on it".to_owned(),
+        format!("{short} for up to 16 classes, {any} for any number"),
+    );
+    for backend in backends::all() {
+        match (backend.name().strip_suffix("-composed"), backend.accuracy()) {
+            (Some(name), Accuracy::Composed { base, per_class }) => {
+                let growth = if per_class == 0.0 { String::new() } else { format!(" + `K`/{}", 1.0 / per_class) };
+                says(format!("composed, {name}"), format!("{base}{growth}"));
+            }
+            (_, accuracy) => assert_eq!(accuracy, Accuracy::Kernel, "{}", backend.name()),
+        }
     }
 }
 
