@@ -70,6 +70,12 @@ cargo_test() {
     return "$status"
 }
 
+# The manifests of the packages that have a workspace and a lockfile of their own, because their dependencies cannot be
+# locked together with the others' or because they stand for somebody else's.
+own_workspaces() {
+    find ./*/ '(' -name target -o -path ./fuzz/ ')' -prune -o -name Cargo.toml -exec grep -l '^\[workspace\]' {} + | sort
+}
+
 # Finds or installs libtorch, and sets what building and running tch take.
 use_libtorch() {
     local exports

@@ -37,8 +37,3 @@ pub use run::{CaseResult, Status, run, run_case};
 pub use suite::Suite;
 pub use tolerance::Accuracy;
 pub use vectors::{EMBEDDED, ParsedConfig, VectorError, VectorFile, embedded, parse_config};
-
-/// The workspace's README, whose examples are run with those of the one package that can hold every adapter.
-#[cfg(all(doctest, feature = "ndarray", feature = "candle"))]
-#[doc = include_str!("../../README.md")]
-struct WorkspaceReadme;
