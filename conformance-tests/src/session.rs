@@ -67,9 +67,9 @@ impl<'a> Session<'a> {
     }
 
     /// The backend's answer with the classes in slices.
-    pub(crate) fn ask_in_slices(&self, input: &CaseInput, layout: Layout, slices: Slices) -> Result<Outcome, Failure> {
+    pub(crate) fn ask_in_slices(&self, input: &CaseInput, layout: Layout, slices: &Slices) -> Result<Outcome, Failure> {
         let input = self.noted_input(input, layout, Verb::Slices(slices.clone()));
-        guarded(|| self.backend.evaluate_in_slices(&input, &slices))
+        guarded(|| self.backend.evaluate_in_slices(&input, slices))
     }
 
     /// The input as the backend gets it, and a note if a gap covers it.

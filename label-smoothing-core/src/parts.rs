@@ -131,8 +131,9 @@ impl LossParts {
         self.z_loss.value()
     }
 
-    /// What smoothing adds to the plain loss: `sum - nll - z_loss`, in nats. Class and row weights, an entropy that
-    /// is taken off, penalties and another likelihood are in it too, where they are configured; without any of these and without smoothing it is 0.
+    /// What smoothing adds to the plain loss: `sum - nll - z_loss`, in nats. Class and row weights, an entropy that is taken
+    /// off, penalties and another likelihood are in it too, where they are configured; without any of these and without
+    /// smoothing it is 0.
     #[must_use]
     pub fn smoothing(&self) -> f64 {
         (self.sum + (-self.nll) + (-self.z_loss)).value()

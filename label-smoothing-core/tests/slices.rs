@@ -62,14 +62,14 @@ fn in_slices<T: Element>(
     let merged = if is_one_pass {
         // The last first: the order does not matter.
         let sums = slices.iter().zip(&maxima).rev().map(|((slice, z), maxima)| slice.sums(z, maxima).unwrap());
-        sums.reduce(|a, b| a.merge(b, problem).unwrap()).unwrap()
+        sums.reduce(|a, b| a.merge(&b, problem).unwrap()).unwrap()
     } else {
         let maxima = maxima.iter().rev().cloned().reduce(|a, b| a.merge(&b).unwrap()).unwrap();
         let mut sums = slices.iter().map(|(slice, z)| slice.sums(z, &maxima).unwrap());
         let first = sums.next().unwrap();
         // Associative: the rest is put together first.
-        match sums.reduce(|a, b| a.followed_by(b).unwrap()) {
-            Some(rest) => first.followed_by(rest).unwrap(),
+        match sums.reduce(|a, b| a.followed_by(&b).unwrap()) {
+            Some(rest) => first.followed_by(&rest).unwrap(),
             None => first,
         }
     };
@@ -212,9 +212,9 @@ fn what_is_not_a_slice_is_refused_with_its_reason() {
         let logits = vec![value; classes.len()];
         slice(classes.clone()).sums(&logits, &slice(classes).maxima(&logits).unwrap()).unwrap()
     };
-    let different = sums(0..2, 1.0).followed_by(sums(2..4, 2.0)).unwrap_err().to_string();
+    let different = sums(0..2, 1.0).followed_by(&sums(2..4, 2.0)).unwrap_err().to_string();
     assert!(different.starts_with("the slices' sums of row 0 are relative to different maxima"), "{different}");
-    let twice = sums(0..2, 1.0).merge(sums(1..4, 2.0), &problem).unwrap_err().to_string();
+    let twice = sums(0..2, 1.0).merge(&sums(1..4, 2.0), &problem).unwrap_err().to_string();
     assert_eq!(twice, "class 1 is in two slices");
     let part = sums(0..2, 1.0).loss(&problem).unwrap_err().to_string();
     assert_eq!(part, "the slices hold classes [0..2] of 1 rows, not all 4 classes of 1 rows");

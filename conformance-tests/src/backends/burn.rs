@@ -4,7 +4,8 @@ use label_smoothing_burn::burn::tensor::{
     Bool, DType, Device, Element as Stored, GradientCheckpointingStrategy, Int, Slice, Tensor, TensorData,
 };
 use label_smoothing_burn::{
-    BurnTargets, Error, HostTargets, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss, Sparse, Weighted,
+    BurnTargets, Error, HostTargets, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy,
+    SmoothedCrossEntropy, SmoothedLoss, Sparse, Weighted,
 };
 
 use super::{Answer, KERNEL_ONLY, agree};

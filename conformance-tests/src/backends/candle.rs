@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use label_smoothing_candle::candle_core::{self, DType, Device, DeviceLocation, Tensor, Var, WithDType};
 use label_smoothing_candle::{
-    CandleTargets, Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss, Sparse, Weighted,
+    CandleTargets, Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy,
+    SmoothedCrossEntropy, SmoothedLoss, Sparse, Weighted,
 };
 
 use super::{Answer, KERNEL_ONLY, agree};

@@ -8,7 +8,8 @@ use label_smoothing_dfdx::dfdx::prelude::{
     PermuteTo, PutTape, Rank0, Shape, SplitTape, SumTo, Tensor, TensorFromVec, Trace, Unit,
 };
 use label_smoothing_dfdx::{
-    DfdxTargets, Element, Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss, Sparse, Values, Weighted,
+    DfdxTargets, Element, Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy,
+    SmoothedCrossEntropy, SmoothedLoss, Sparse, Values, Weighted,
 };
 
 use super::{Answer, agree};

@@ -136,7 +136,7 @@ fn in_slices<T: Element>(input: &CaseInput, Slices { cuts, one_pass }: &Slices) 
         maxima.fill(all);
     }
     let sums = slices.iter().zip(&maxima).map(|((_, slice, own), maxima)| slice.sums(own, maxima));
-    let put_together = |a: slices::Sums<_>, b| if *one_pass { a.merge(b, &problem) } else { a.followed_by(b) };
+    let put_together = |a: slices::Sums<_>, b| if *one_pass { a.merge(&b, &problem) } else { a.followed_by(&b) };
     let Some(sums) = sums.reduce(|a, b| put_together(a?, b?)) else {
         return Err(Failure::Broken("no slices".to_owned()));
     };

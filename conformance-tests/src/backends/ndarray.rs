@@ -2,7 +2,8 @@
 
 use label_smoothing_ndarray::ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, ShapeBuilder, ShapeError};
 use label_smoothing_ndarray::{
-    Element, LossFamily, LossGradient, LossParts, Masked, Mixed, NdarrayTargets, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss, Sparse, Weighted,
+    Element, LossFamily, LossGradient, LossParts, Masked, Mixed, NdarrayTargets, Probabilities,
+    SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss, Sparse, Weighted,
 };
 
 use super::{Answer, agree};

@@ -5,7 +5,8 @@ use std::sync::Once;
 use label_smoothing_tch::tch::kind::Element as Stored;
 use label_smoothing_tch::tch::{self, Kind, TchError, Tensor};
 use label_smoothing_tch::{
-    Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy, SmoothedLoss, Sparse, TchTargets, Weighted,
+    Error, LossFamily, LossParts, Masked, Mixed, Probabilities, SmoothedBinaryCrossEntropy, SmoothedCrossEntropy,
+    SmoothedLoss, Sparse, TchTargets, Weighted,
 };
 
 use super::{Answer, KERNEL_ONLY, agree};

@@ -115,7 +115,7 @@ impl<'a> Trial<'a> {
     }
 
     /// The same question with the classes in slices.
-    pub(super) fn ask_in_slices(&self, scene: &Scene, slices: Slices) -> Result<Answer, Failure> {
+    pub(super) fn ask_in_slices(&self, scene: &Scene, slices: &Slices) -> Result<Answer, Failure> {
         let input = scene.input();
         self.answer(scene, &input, self.session.ask_in_slices(&input, self.layout, slices)?)
     }

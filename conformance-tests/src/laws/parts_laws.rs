@@ -1,6 +1,6 @@
 //! Laws about the loss in parts, and about gradients that are accumulated.
 
-use label_smoothing_core::{Denominator, LossParts, Reduction, Smoothing};
+use label_smoothing_core::{Denominator, Likelihood, LossParts, Reduction, Smoothing};
 
 use super::Rule;
 use super::compare::{Near, Trial};
@@ -67,6 +67,8 @@ fn parts_tell_the_plain_loss(trial: &mut Trial, scene: &Scene) -> Result<(), Fai
         excluded_classes: Vec::new(),
         subtract_entropy: false,
         z_loss: 0.0,
+        likelihood: Likelihood::NegativeLog,
+        penalties: Vec::new(),
         ..smoothed.clone()
     };
     let plain = trial.ask(&plain)?.total();

@@ -23,7 +23,7 @@ fn compare(trial: &mut Trial, scene: &Scene, cuts: &[&[usize]], one_pass: bool, 
         let scene = Scene { reduction, ..scene.clone() };
         let whole = trial.ask(&scene)?;
         for cuts in cuts {
-            let sliced = trial.ask_in_slices(&scene, Slices { cuts: cuts.to_vec(), one_pass })?;
+            let sliced = trial.ask_in_slices(&scene, &Slices { cuts: cuts.to_vec(), one_pass })?;
             if bits { trial.same(&whole, &sliced) } else { trial.near(&whole, &sliced) }
         }
     }

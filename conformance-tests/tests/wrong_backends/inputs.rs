@@ -269,7 +269,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
     mistake("a mask of another shape not looked at", "one-fault", |input| {
         let rows = match &input.targets {
             TargetInput::Indices(classes) | TargetInput::Mixed { first: classes, .. } => classes.shape.clone(),
-            TargetInput::Probabilities(_) => return right(input),
+            TargetInput::Probabilities(_) | TargetInput::Sparse { .. } => return right(input),
         };
         changed(input, |input| input.row_mask = input.row_mask.take().filter(|mask| mask.shape == rows))
     }),

@@ -12,7 +12,8 @@ mod terms;
 use std::collections::BTreeSet;
 
 use label_smoothing_conformance::{
-    Accuracy, Backend, Case, CaseInput, Dtype, Failure, Gap, Outcome, Report, Status, Suite, backends::Reference, run_case,
+    Accuracy, Backend, Case, CaseInput, Dtype, Failure, Gap, Outcome, Report, Status, Suite, backends::Reference,
+    run_case,
 };
 
 /// One mistake.

@@ -89,8 +89,8 @@ impl<W: Float> Sums<W> {
     /// # Errors
     ///
     /// Sums relative to other maxima, and classes that do not follow this slice's.
-    pub fn followed_by(self, next: Self) -> Result<Self, Error> {
-        self.check_rows(&next)?;
+    pub fn followed_by(&self, next: &Self) -> Result<Self, Error> {
+        self.check_rows(next)?;
         let same = |(a, b): (&RowMaximum<W>, &RowMaximum<W>)| a.has_bits_of(b);
         if let Some(row) = self.maxima.iter().zip(&next.maxima).position(|pair| !same(pair)) {
             return refuse(format!(
@@ -111,7 +111,7 @@ impl<W: Float> Sums<W> {
             blocks: rows.flat_map(|(a, b)| a.iter().chain(b)).copied().collect(),
             targets: self.targets.iter().zip(&next.targets).map(|(a, b)| either(*a, *b)).collect(),
             classes: joined(&self.classes, &next.classes)?,
-            maxima: self.maxima,
+            maxima: self.maxima.clone(),
         })
     }
 
@@ -121,14 +121,14 @@ impl<W: Float> Sums<W> {
     /// # Errors
     ///
     /// Another number of rows, and classes that both have seen.
-    pub fn merge(self, other: Self, problem: &Problem<impl Element>) -> Result<Self, Error> {
-        self.check_rows(&other)?;
+    pub fn merge(&self, other: &Self, problem: &Problem<impl Element>) -> Result<Self, Error> {
+        self.check_rows(other)?;
         let plan = SpreadPlan::new(problem);
         let classes = joined(&self.classes, &other.classes)?;
         let maxima: Vec<_> = self.maxima.iter().zip(&other.maxima).map(|(a, b)| a.merge(*b)).collect();
         let block = |(row, maximum): (usize, &RowMaximum<W>)| {
             let hole = plan.as_ref().and_then(|plan| Some(plan.hole(&plan.row(problem, row)?)));
-            let [a, b] = [&self, &other].map(|sums| sums.rescaled(row, maximum, hole));
+            let [a, b] = [self, other].map(|sums| sums.rescaled(row, maximum, hole));
             [a[0] + b[0], a[1] + b[1]]
         };
         let blocks = maxima.iter().enumerate().map(block).collect();

@@ -31,7 +31,7 @@
 //! let (a, b) = (Slice::new(&problem, 0..3)?, Slice::new(&problem, 3..4)?);
 //! let (of_a, of_b) = ([1.0_f32, 2.0, 0.5, 0.0, 1.0, -1.0], [3.0_f32, 0.25]);
 //! let maxima = a.maxima(&of_a)?.merge(&b.maxima(&of_b)?)?;
-//! let merged = a.sums(&of_a, &maxima)?.followed_by(b.sums(&of_b, &maxima)?)?.loss(&problem)?;
+//! let merged = a.sums(&of_a, &maxima)?.followed_by(&b.sums(&of_b, &maxima)?)?.loss(&problem)?;
 //! let mut gradient = [0.0_f32; 2];
 //! b.gradient(&of_b, &merged, 1.0, &mut gradient)?;
 //!
