@@ -7,6 +7,7 @@ mod inputs;
 mod manners;
 mod outcomes;
 mod page;
+mod parts;
 mod terms;
 
 use std::collections::BTreeSet;
@@ -53,7 +54,7 @@ impl Backend for Wrong<'_> {
     }
 
     fn gaps(&self) -> Vec<Gap> {
-        vec![Gap::PARTS, Gap::SLICES] // The mistakes are in the loss and its gradient.
+        vec![Gap::PARTS, Gap::SLICES] // Mistakes in these are in `parts`.
     }
 
     fn accuracy(&self) -> Accuracy {
@@ -163,6 +164,8 @@ fn every_law_is_broken_by_some_mistake() {
             }
         }
     }
+    let of_parts = parts::broken_laws();
+    unbroken.retain(|law| !of_parts.contains(*law));
     assert!(unbroken.is_empty(), "{unbroken:?}");
 }
 

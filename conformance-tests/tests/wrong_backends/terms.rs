@@ -155,6 +155,25 @@ pub(super) const MISTAKES: &[Mistake] = &[
         };
         right(&with_config(&plain(input), plain(input).config.smoothing(smoothing).subtract_entropy(true)))
     }),
+    mistake("no penalty where a class is excluded", "penalty-of-every-class", |input| {
+        let is_excluding = !input.config()?.excluded_classes().is_empty();
+        penalized(input, |penalty| if is_excluding { None } else { Some(penalty) })
+    }),
+    mistake("the sigmoid focal loss with a power one too large", "sigmoid-focal", |input| {
+        let config = input.config()?;
+        match (config.loss(), config.likelihood()) {
+            (LossFamily::BinaryCrossEntropy, Likelihood::Focal { gamma, alpha }) => {
+                let likelihood = Likelihood::Focal { gamma: gamma + 1.0, alpha };
+                right(&with_config(input, config.to_builder().likelihood(likelihood)))
+            }
+            _ => right(input),
+        }
+    }),
+    mistake("a relaxed row that is right enough costs something", "relaxed-share-edges", |input| {
+        let config = input.config()?;
+        let Likelihood::Relaxed { alpha } = config.likelihood() else { return right(input) };
+        right(&with_config(input, config.to_builder().likelihood(Likelihood::Relaxed { alpha: 0.9 * alpha })))
+    }),
 ];
 
 /// The right answer with other penalties.
