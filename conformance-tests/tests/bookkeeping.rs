@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use label_smoothing_conformance::backends::{Kernel, Reference};
 use label_smoothing_conformance::{
-    Accuracy, Backend, CaseInput, Dtype, Failure, Gap, Layout, Outcome, Report, Status, Suite, TargetInput, VectorFile,
-    run_case,
+    Accuracy, Backend, CaseInput, Dtype, Failure, Gap, Layout, LossParts, Outcome, Report, Status, Suite, TargetInput,
+    VectorFile, run_case,
 };
 use serde_json::{Value, json};
 
@@ -67,6 +67,10 @@ impl Backend for Parts {
 
     fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
         (self.evaluate)(input)
+    }
+
+    fn parts(&self, input: &CaseInput) -> Result<LossParts, Failure> {
+        Reference.parts(input)
     }
 }
 
