@@ -85,26 +85,35 @@ pub(super) const MISTAKES: &[Mistake] = &[
     }),
 ];
 
-/// A counted row of the softmax family, in `f32`.
+/// A counted row of the softmax family, in `f32`, which adds itself up once.
 pub(super) struct Row {
     pub(super) z: Vec<f32>,
     /// The factor of each `-log p_c`.
     pub(super) a: Vec<f32>,
+    max: f32,
+    sum: f32,
+    lse: f32,
 }
 
 impl Row {
+    fn new(z: Vec<f32>, a: Vec<f32>) -> Self {
+        let max = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum = z.iter().map(|z| z.exp()).sum();
+        let lse = z.iter().map(|z| (z - max).exp()).sum::<f32>().ln();
+        Self { z, a, max, sum, lse }
+    }
+
     pub(super) fn max(&self) -> f32 {
-        self.z.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+        self.max
     }
 
     fn sum(&self) -> f32 {
-        self.z.iter().map(|z| z.exp()).sum()
+        self.sum
     }
 
     /// `log sum exp (z - max)`, of a rounded sum.
     pub(super) fn lse(&self) -> f32 {
-        let max = self.max();
-        self.z.iter().map(|z| (z - max).exp()).sum::<f32>().ln()
+        self.lse
     }
 
     pub(super) fn p(&self, class: usize) -> f32 {
@@ -157,7 +166,7 @@ pub(super) fn rows(input: &CaseInput, of: impl Fn(&Row) -> RowResult) -> Result<
     for row in (0..problem.shape().rows()).filter(|&row| problem.is_counted(row)) {
         let places = (0..problem.shape().classes()).map(|class| problem.shape().element(row, class));
         let pick = |values: &[f64]| places.clone().map(|place| values[place] as f32).collect::<Vec<f32>>();
-        let (loss, gradient) = of(&Row { z: pick(&input.logits.values), a: pick(&a) });
+        let (loss, gradient) = of(&Row::new(pick(&input.logits.values), pick(&a)));
         let upstream = by_row.upstream.as_ref().map_or(1.0, |upstream| upstream[row]);
         if let Some(loss) = loss {
             losses[row] = f64::from(loss);
