@@ -21,4 +21,5 @@ pages! {
     coming_from = "coming-from.md",
     write_a_backend = "write-a-backend.md",
     numerics = "numerics.md",
+    reliability = "reliability.md",
 }
