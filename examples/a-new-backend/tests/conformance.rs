@@ -7,7 +7,7 @@ use nalgebra::DMatrix;
 
 struct Nalgebra;
 
-const GAPS: [Gap; 3] = [
+const GAPS: [Gap; 5] = [
     Gap {
         feature: "the binary loss",
         reason: "left out of the example",
@@ -24,6 +24,8 @@ const GAPS: [Gap; 3] = [
         // Options that cannot be built have to be refused, not left out.
         covers: |input| input.config().is_ok_and(|config| config.class_axis().is_some_and(|axis| axis != 1)),
     },
+    Gap { reason: "left out of the example", ..Gap::PARTS },
+    Gap { reason: "left out of the example", ..Gap::SLICES },
 ];
 
 impl Backend for Nalgebra {
