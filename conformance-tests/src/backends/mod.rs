@@ -28,13 +28,16 @@ pub use reference::Reference;
 #[cfg(feature = "tch")]
 pub use tch::{Tch, TchComposed};
 
+#[cfg(any(feature = "burn", feature = "candle", feature = "dfdx", feature = "ndarray", feature = "tch"))]
 use label_smoothing_core::LossParts;
 #[cfg(any(feature = "burn", feature = "candle", feature = "tch"))]
 use label_smoothing_core::{Problem, reference::Coefficients};
 
 #[cfg(any(feature = "burn", feature = "candle", feature = "tch"))]
 use crate::backend::Gap;
-use crate::backend::{Backend, Failure, Outcome};
+#[cfg(any(feature = "burn", feature = "candle", feature = "dfdx", feature = "ndarray", feature = "tch"))]
+use crate::backend::Outcome;
+use crate::backend::{Backend, Failure};
 use crate::bits::first_difference;
 
 /// Every backend that is built in, in the order of the report.
@@ -63,11 +66,13 @@ pub fn all() -> Vec<Box<dyn Backend>> {
 }
 
 /// What the glue of an adapter found out: one way through its tensors' types serves both questions.
+#[cfg(any(feature = "burn", feature = "candle", feature = "dfdx", feature = "ndarray", feature = "tch"))]
 enum Answer {
     Outcome(Outcome),
     Parts(LossParts),
 }
 
+#[cfg(any(feature = "burn", feature = "candle", feature = "dfdx", feature = "ndarray", feature = "tch"))]
 impl Answer {
     fn outcome(self) -> Result<Outcome, Failure> {
         match self {
