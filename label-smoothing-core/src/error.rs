@@ -317,6 +317,11 @@ pub enum Error {
     },
 }
 
+/// Refuses a buffer that has not as many elements as are needed.
+pub(crate) fn check_length(name: &'static str, found: usize, expected: usize) -> Result<(), Error> {
+    if found == expected { Ok(()) } else { Err(Error::BufferLength { name, found, expected }) }
+}
+
 fn ignored_ids(ignored: &[i64]) -> String {
     match ignored {
         [] => String::new(),

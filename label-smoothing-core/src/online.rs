@@ -2,7 +2,8 @@
 
 use crate::config::Smoothing;
 use crate::element::Element;
-use crate::error::Error;
+use crate::error::{Error, check_length};
+use crate::soft_targets::check;
 
 /// Online label smoothing: the rows of the next epoch are the mean predictions for each class in this one.
 ///
@@ -63,7 +64,7 @@ impl TryFrom<Unchecked> for OnlineLabelSmoothing {
 
     fn try_from(read: Unchecked) -> Result<Self, Error> {
         let Unchecked { classes, rows, sums, counts } = read;
-        check_classes(classes)?;
+        check::classes(classes)?;
         let square = classes.saturating_mul(classes);
         check_length("rows", rows.len(), square)?;
         check_length("sums", sums.len(), square)?;
@@ -84,7 +85,7 @@ impl OnlineLabelSmoothing {
     ///
     /// Less than two classes.
     pub fn new(classes: usize) -> Result<Self, Error> {
-        check_classes(classes)?;
+        check::classes(classes)?;
         let square = classes * classes;
         let rows = vec![1.0 / classes as f64; square];
         Ok(Self { classes, rows, sums: vec![0.0; square], counts: vec![0; classes] })
@@ -179,15 +180,4 @@ impl OnlineLabelSmoothing {
     pub fn smoothing(&self, epsilon: f64) -> Smoothing {
         Smoothing::ClassRows { epsilon, rows: self.rows.chunks_exact(self.classes).map(<[f64]>::to_vec).collect() }
     }
-}
-
-fn check_classes(classes: usize) -> Result<(), Error> {
-    if classes >= 2 {
-        return Ok(());
-    }
-    Err(Error::Parameter { name: "classes".to_owned(), value: classes as f64, range: "must be at least 2" })
-}
-
-fn check_length(name: &'static str, found: usize, expected: usize) -> Result<(), Error> {
-    if found == expected { Ok(()) } else { Err(Error::BufferLength { name, found, expected }) }
 }

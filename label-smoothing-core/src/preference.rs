@@ -2,7 +2,7 @@
 
 use crate::check::Problem;
 use crate::config::{Config, Smoothing};
-use crate::error::Error;
+use crate::error::{Error, check_length};
 use crate::kernel;
 use crate::targets::{Array, Targets};
 
@@ -178,9 +178,7 @@ impl PreferencePairs<'_> {
             ("reference_chosen", self.reference_chosen),
             ("reference_rejected", self.reference_rejected),
         ] {
-            if list.len() != expected {
-                return Err(Error::BufferLength { name, found: list.len(), expected });
-            }
+            check_length(name, list.len(), expected)?;
             if let Some(pair) = list.iter().position(|value| !value.is_finite()) {
                 let name = format!("{name}[{pair}]");
                 return Err(Error::Parameter { name, value: list[pair], range: "must be finite" });

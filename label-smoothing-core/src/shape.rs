@@ -1,7 +1,7 @@
 //! Where rows and classes lie in a dense, row-major tensor.
 
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Error, check_length};
 
 /// The shape of the logits, seen as `outer x classes x inner`.
 ///
@@ -122,7 +122,6 @@ impl Shape {
     ///
     /// [`Error::BufferLength`], naming the buffer.
     pub fn check_buffer(&self, name: &'static str, found: usize) -> Result<(), Error> {
-        let expected = self.elements();
-        if found == expected { Ok(()) } else { Err(Error::BufferLength { name, found, expected }) }
+        check_length(name, found, self.elements())
     }
 }

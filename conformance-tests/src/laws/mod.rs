@@ -35,8 +35,17 @@ struct Rule {
     check: fn(&mut Trial, &Scene) -> Result<(), Failure>,
 }
 
-/// Every law.
-const RULES: &[&[Rule]] = &[shape_laws::RULES, scale_laws::RULES, target_laws::RULES, parts_laws::RULES];
+/// Makes the scenes that laws are tried on where they apply.
+type MakeScenes = fn() -> Vec<Scene>;
+
+/// Every law, with its scenes.
+const RULES: &[(&[Rule], MakeScenes)] = &[
+    (shape_laws::RULES, scenes::scenes),
+    (scale_laws::RULES, scenes::scenes),
+    (target_laws::RULES, scenes::scenes),
+    (parts_laws::RULES, scenes::scenes),
+    (slice_laws::RULES, scenes::vocabularies),
+];
 
 impl Law {
     /// The first question, before its numbers are rounded to an element type.
@@ -55,10 +64,7 @@ impl Law {
 /// Every law on every scene that it applies to.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    let rules = RULES.iter().copied().flatten().zip(std::iter::repeat(scenes::scenes as fn() -> Vec<Scene>));
-    let rules =
-        rules.chain(slice_laws::RULES.iter().zip(std::iter::repeat(scenes::vocabularies as fn() -> Vec<Scene>)));
-    for (rule, scenes) in rules {
+    for (rule, scenes) in RULES.iter().flat_map(|(rules, scenes)| rules.iter().map(move |rule| (rule, scenes))) {
         for scene in scenes().into_iter().filter(rule.applies) {
             let id = format!("law/{}/{}", rule.name, scene.name);
             cases.push(Case { id, flags: Vec::new(), check: Check::Law(Law { rule, scene }) });

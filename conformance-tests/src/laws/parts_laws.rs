@@ -3,7 +3,7 @@
 use label_smoothing_core::{Denominator, Likelihood, LossParts, Reduction, Smoothing};
 
 use super::Rule;
-use super::compare::{Near, Trial};
+use super::compare::{Answer, Near, Trial};
 use super::scene::{Scene, SceneTargets};
 use crate::backend::Failure;
 
@@ -18,9 +18,8 @@ const ORDER: f64 = 1e-14;
 
 /// Micro-batches of unequal numbers of rows.
 fn micro_batches(scene: &Scene) -> Vec<Vec<usize>> {
-    let rows: Vec<usize> = (0..scene.rows()).collect();
-    let (first, rest) = rows.split_at(scene.rows().div_ceil(2));
-    [first, rest].iter().map(|rows| rows.to_vec()).filter(|rows| !rows.is_empty()).collect()
+    let half = scene.rows().div_ceil(2);
+    vec![(0..half).collect(), (half..scene.rows()).collect()]
 }
 
 /// The parts of micro-batches add up to those of the whole, whose mean is the loss.
@@ -47,8 +46,8 @@ fn parts_add_up(trial: &mut Trial, scene: &Scene) -> Result<(), Failure> {
         for ((name, whole), (_, sum)) in numbers(&whole).into_iter().zip(numbers(&sum)) {
             trial.parts_near(name, whole, sum, ORDER * whole.abs());
         }
-        let counts = |parts: &LossParts| parts.counted() as f64 + parts.correct() as f64 / 1e6;
-        trial.parts_near("counted and correct", counts(&whole), counts(&sum), 0.0);
+        trial.parts_near("counted", whole.counted() as f64, sum.counted() as f64, 0.0);
+        trial.parts_near("correct", whole.correct() as f64, sum.correct() as f64, 0.0);
         let loss = trial.ask(&scene)?.total();
         let of_parts = if reduction == Reduction::Mean { whole.mean() } else { whole.sum() };
         trial.losses(loss, Near::exactly(of_parts));
@@ -80,22 +79,19 @@ fn parts_tell_the_plain_loss(trial: &mut Trial, scene: &Scene) -> Result<(), Fai
     let scale = parts.sum().abs() + parts.nll().abs() + parts.z_loss().abs();
     trial.parts_near("smoothing", rest, parts.smoothing(), ORDER * scale);
 
-    let per_row = if scene.is_binary() { scene.classes() } else { 1 };
-    let counted = (0..scene.rows()).filter(|&row| scene.is_counted(row));
-    trial.parts_near("counted", (per_row * counted.clone().count()) as f64, parts.counted() as f64, 0.0);
-    let correct: usize = counted.map(|row| correct_predictions(scene, row)).sum();
+    trial.parts_near("counted", counted(scene), parts.counted() as f64, 0.0);
+    let rows = (0..scene.rows()).filter(|&row| scene.is_counted(row));
+    let correct: usize = rows.map(|row| correct_predictions(scene, row)).sum();
     trial.parts_near("correct", correct as f64, parts.correct() as f64, 0.0);
     Ok(())
 }
 
 /// The gradients of micro-batches over the number that counts in all of them are those of the whole batch.
 fn gradients_accumulate(trial: &mut Trial, scene: &Scene) -> Result<(), Failure> {
-    let per_row = if scene.is_binary() { scene.classes() } else { 1 };
-    let counted = per_row * (0..scene.rows()).filter(|&row| scene.is_counted(row)).count();
     let mean = |denominator| Scene { reduction: Some(Reduction::Mean), denominator, upstream: None, ..scene.clone() };
     let whole: Vec<usize> = (0..scene.rows()).collect();
     let whole = trial.ask(&mean(Denominator::Counted).pick_rows(&whole))?;
-    let accumulated = mean(Denominator::Constant(counted as f64));
+    let accumulated = mean(Denominator::Constant(counted(scene)));
     let mut gradient = Vec::new();
     let mut loss = Near::exactly(0.0);
     for rows in micro_batches(scene) {
@@ -104,9 +100,15 @@ fn gradients_accumulate(trial: &mut Trial, scene: &Scene) -> Result<(), Failure>
         gradient.extend(of_batch.gradient);
     }
     trial.losses(whole.total(), loss);
-    let accumulated = super::compare::Answer { loss: whole.loss.clone(), gradient }; // The loss was compared above.
+    let accumulated = Answer { loss: whole.loss.clone(), gradient }; // The loss was compared above.
     trial.same(&whole, &accumulated);
     Ok(())
+}
+
+/// How many losses count: one for a row, or for the binary loss one for each of its classes.
+fn counted(scene: &Scene) -> f64 {
+    let per_row = if scene.is_binary() { scene.classes() } else { 1 };
+    (per_row * (0..scene.rows()).filter(|&row| scene.is_counted(row)).count()) as f64
 }
 
 /// How many predictions of a counted row are right: one of its classes, or for the binary loss each of them.

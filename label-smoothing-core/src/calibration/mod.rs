@@ -42,7 +42,7 @@ mod temperature;
 
 use std::borrow::Cow;
 
-use crate::error::Error;
+use crate::error::{Error, check_length};
 use crate::sum::CarriedSum;
 use crate::targets::TargetIndex;
 
@@ -62,9 +62,7 @@ fn row_count(name: &'static str, values: usize, classes: usize) -> Result<usize,
     if classes == 0 {
         return Err(invalid("the number of classes", 0.0, "at least 1"));
     }
-    if !values.is_multiple_of(classes) {
-        return Err(Error::BufferLength { name, found: values, expected: values.next_multiple_of(classes) });
-    }
+    check_length(name, values, values.next_multiple_of(classes))?;
     some_rows(values / classes)
 }
 
@@ -74,9 +72,7 @@ fn some_rows(rows: usize) -> Result<usize, Error> {
 
 /// The targets, seen to be one class for each row.
 fn classes_of<I: TargetIndex>(targets: &[I], rows: usize, classes: usize) -> Result<Cow<'_, [i64]>, Error> {
-    if targets.len() != rows {
-        return Err(Error::BufferLength { name: "targets", found: targets.len(), expected: rows });
-    }
+    check_length("targets", targets.len(), rows)?;
     let targets = I::to_i64s(targets);
     let is_class = |target: i64| usize::try_from(target).is_ok_and(|target| target < classes);
     match targets.iter().position(|&target| !is_class(target)) {

@@ -2,7 +2,7 @@
 
 use super::{classes_of, invalid, row_count, some_rows, sum_over};
 use crate::element::Element;
-use crate::error::Error;
+use crate::error::{Error, check_length};
 use crate::targets::TargetIndex;
 
 /// The largest logit of a row and the sum of `exp((z - largest) / temperature)` over all columns but the first largest.
@@ -193,9 +193,7 @@ pub fn over_confidence(confidences: &[f64], correct: &[bool]) -> Result<f64, Err
 }
 
 pub(super) fn check_pairs(confidences: &[f64], correct: &[bool]) -> Result<(), Error> {
-    if correct.len() != confidences.len() {
-        return Err(Error::BufferLength { name: "correct", found: correct.len(), expected: confidences.len() });
-    }
+    check_length("correct", correct.len(), confidences.len())?;
     check_confidences(confidences)
 }
 

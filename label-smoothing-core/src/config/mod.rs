@@ -13,6 +13,7 @@ pub use likelihood::Likelihood;
 pub use penalty::Penalty;
 pub use presets::{Preset, UnknownPreset};
 pub use smoothing::Smoothing;
+pub(crate) use smoothing::check_distribution;
 
 use crate::error::Error;
 use crate::targets::Targets;

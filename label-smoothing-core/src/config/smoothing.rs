@@ -86,6 +86,25 @@ pub enum Smoothing {
     },
 }
 
+/// The rates in a smoothing, borrowed either way.
+macro_rules! rates_of {
+    ($smoothing:expr, $none:expr, $one:path) => {
+        match $smoothing {
+            Self::None => $none,
+            Self::Uniform { epsilon }
+            | Self::UniformOthers { epsilon }
+            | Self::Distribution { epsilon, .. }
+            | Self::ClassRows { epsilon, .. }
+            | Self::UniformHalf { epsilon }
+            | Self::UniformFlip { epsilon }
+            | Self::PositivesOnly { epsilon }
+            | Self::UnbiasedFlip { epsilon }
+            | Self::Negative { rate: epsilon } => $one(epsilon),
+            Self::UniformPerClass { epsilons } => epsilons,
+        }
+    };
+}
+
 impl Smoothing {
     /// The kind as the vector format writes it, such as `uniform_others`.
     #[must_use]
@@ -136,19 +155,11 @@ impl Smoothing {
     }
 
     fn rates(&self) -> &[f64] {
-        match self {
-            Self::None => &[],
-            Self::Uniform { epsilon }
-            | Self::UniformOthers { epsilon }
-            | Self::Distribution { epsilon, .. }
-            | Self::ClassRows { epsilon, .. }
-            | Self::UniformHalf { epsilon }
-            | Self::UniformFlip { epsilon }
-            | Self::PositivesOnly { epsilon }
-            | Self::UnbiasedFlip { epsilon }
-            | Self::Negative { rate: epsilon } => std::slice::from_ref(epsilon),
-            Self::UniformPerClass { epsilons } => epsilons,
-        }
+        rates_of!(self, &[], std::slice::from_ref)
+    }
+
+    fn rates_mut(&mut self) -> &mut [f64] {
+        rates_of!(self, &mut [], std::slice::from_mut)
     }
 
     /// Each rate times its factor; none where all are then 0.
@@ -160,22 +171,6 @@ impl Smoothing {
             is_off &= *rate == 0.0;
         }
         if is_off { Self::None } else { scaled }
-    }
-
-    fn rates_mut(&mut self) -> &mut [f64] {
-        match self {
-            Self::None => &mut [],
-            Self::Uniform { epsilon }
-            | Self::UniformOthers { epsilon }
-            | Self::Distribution { epsilon, .. }
-            | Self::ClassRows { epsilon, .. }
-            | Self::UniformHalf { epsilon }
-            | Self::UniformFlip { epsilon }
-            | Self::PositivesOnly { epsilon }
-            | Self::UnbiasedFlip { epsilon }
-            | Self::Negative { rate: epsilon } => std::slice::from_mut(epsilon),
-            Self::UniformPerClass { epsilons } => epsilons,
-        }
     }
 
     /// What can be checked without the number of classes.
@@ -228,7 +223,8 @@ impl Smoothing {
     }
 }
 
-fn check_distribution(name: &str, distribution: &[f64]) -> Result<(), Error> {
+/// Refuses what is no distribution over the classes.
+pub(crate) fn check_distribution(name: &str, distribution: &[f64]) -> Result<(), Error> {
     for (class, &value) in distribution.iter().enumerate() {
         if !(value.is_finite() && value >= 0.0) {
             return Err(Error::SmoothingEntry { name: name.to_owned(), class, value });

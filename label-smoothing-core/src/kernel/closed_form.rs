@@ -6,6 +6,8 @@ use std::ops::{Add, Mul, Neg, Sub};
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f64x8};
 
+use crate::parts::Sums;
+
 /// The numbers that the formula is written in: those of one row, or of eight rows.
 pub(super) trait Real:
     Copy
@@ -161,6 +163,14 @@ impl<R: Real> Losses<R> {
         let z_loss = a.z_factor.times_selected(lse * lse);
         let loss = ((a.total * row.lse - a.shifted) + z_loss) - a.offset;
         Self { loss, nll: a.given * row.lse - a.given_shifted, z_loss }
+    }
+}
+
+impl Losses<f64> {
+    /// What the row adds to the sums of the batch.
+    pub(super) fn sums(self, is_correct: bool) -> Sums {
+        let Self { loss, nll, z_loss } = self;
+        Sums { loss: loss.into(), nll: nll.into(), z_loss: z_loss.into(), correct: u64::from(is_correct) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use fearless_simd::Level;
 
-use super::closed_form::Spread;
+use super::closed_form::{Losses, Spread};
 use super::group::{self, Answer, Room, Targets};
 use super::lanes::{Float, MAX_WIDTH};
 use super::memory::{Upstream, Write};
@@ -10,7 +10,6 @@ use super::plan::SpreadPlan;
 use super::task::Task;
 use super::transposed;
 use crate::element::Element;
-use crate::parts::Sums;
 
 /// Room for a group of rows.
 #[derive(Debug)]
@@ -162,13 +161,8 @@ impl<T: Element> Task<'_, T> {
             return self.sums.push(start, T::Wide::WIDTH.ilog2(), answer.sums);
         }
         for row in 0..group.rows {
-            let correct = answer.is_correct >> row & 1;
-            let sums = Sums {
-                loss: answer.loss[row].into(),
-                nll: answer.nll[row].into(),
-                z_loss: answer.z_loss[row].into(),
-                correct,
-            };
+            let losses = Losses { loss: answer.loss[row], nll: answer.nll[row], z_loss: answer.z_loss[row] };
+            let sums = losses.sums(answer.is_correct >> row & 1 == 1);
             self.sums.push(start + row, 0, sums);
         }
     }

@@ -117,7 +117,7 @@ mod transposed;
 
 use crate::check::Problem;
 use crate::element::Element;
-use crate::error::Error;
+use crate::error::{Error, check_length};
 use crate::parts::LossParts;
 
 pub use lanes::Float;
@@ -236,10 +236,7 @@ where
     problem.check_mean()?;
     problem.shape().check_buffer("logits", logits.len())?;
     problem.shape().check_buffer("gradient", gradient.len())?;
-    let (found, expected) = (stats.len(), problem.shape().rows());
-    if found != expected {
-        return Err(Error::BufferLength { name: "the rows' statistics", found, expected });
-    }
+    check_length("the rows' statistics", stats.len(), problem.shape().rows())?;
     reduced(problem, G::memory(logits, gradient), Stats::Known(stats), upstream);
     Ok(())
 }
@@ -310,8 +307,7 @@ where
 }
 
 fn check_losses<P: Element>(problem: &Problem<P>, found: usize) -> Result<(), Error> {
-    let expected = problem.losses();
-    if found == expected { Ok(()) } else { Err(Error::BufferLength { name: "the row losses", found, expected }) }
+    check_length("the row losses", found, problem.losses())
 }
 
 #[cfg(test)]

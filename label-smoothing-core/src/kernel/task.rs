@@ -210,11 +210,9 @@ impl<T: Element> Task<'_, T> {
 
     /// Keeps what a row of the softmax family gives.
     pub(super) fn keep(&mut self, row: usize, of_row: Losses<f64>, is_correct: bool) {
-        let Losses { loss, nll, z_loss } = of_row;
-        let correct = u64::from(is_correct);
-        self.push(row, Sums { loss: loss.into(), nll: nll.into(), z_loss: z_loss.into(), correct });
+        self.push(row, of_row.sums(is_correct));
         if let Some(losses) = &mut self.losses {
-            losses[row] = T::Wide::from_f64(loss);
+            losses[row] = T::Wide::from_f64(of_row.loss);
         }
     }
 

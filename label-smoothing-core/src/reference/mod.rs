@@ -2,7 +2,8 @@
 //!
 //! Nothing here is fast or clever. Every option is written as its formula, so that a reader can check it line by line:
 //! [`target`](self) smooths a row's target and weights it, `cross_entropy` and `binary` are the two families,
-//! `likelihood` and `penalty` what may take the place of `-log p` and be added, and this file adds rows up. The kernel is held against this module, and this module against vectors from other programs.
+//! `likelihood` and `penalty` what may take the place of `-log p` and be added, and this file adds rows up. The kernel is
+//! held against this module, and this module against vectors from other programs.
 //!
 //! Sums over classes are pairwise and `log(1 + x)` keeps confident rows, so that results are within a few units
 //! roundoff of the exact ones (see the conformance kit's tolerance).

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::sum::pairwise;
 
 /// At least two classes.
-pub(super) fn classes(count: usize) -> Result<(), Error> {
+pub(crate) fn classes(count: usize) -> Result<(), Error> {
     if count >= 2 { Ok(()) } else { Err(refuse("classes", count as f64, "must be at least 2")) }
 }
 
@@ -26,11 +26,6 @@ pub(super) fn finite(name: impl Into<String>, value: f64) -> Result<(), Error> {
 /// A share from 0 to 1.
 pub(super) fn share(name: impl Into<String>, value: f64) -> Result<(), Error> {
     if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(refuse(name, value, "must be between 0 and 1")) }
-}
-
-/// As many entries as are needed.
-pub(super) fn length(name: &'static str, found: usize, expected: usize) -> Result<(), Error> {
-    if found == expected { Ok(()) } else { Err(Error::BufferLength { name, found, expected }) }
 }
 
 /// A class index in range.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::check;
-use crate::error::Error;
+use crate::error::{Error, check_length};
 use crate::targets::Mixed;
 
 /// The targets of a batch that was blended with a permutation of itself: row `i` is `lambda` of example `i` and
@@ -29,7 +29,7 @@ use crate::targets::Mixed;
 pub fn mixed_pairs(labels: &[i64], permutation: &[usize], lambda: f64) -> Result<Mixed<Vec<i64>, Vec<f64>>, Error> {
     let rows = labels.len();
     check::share("lambda", lambda)?;
-    check::length("the permutation", permutation.len(), rows)?;
+    check_length("the permutation", permutation.len(), rows)?;
     let mut seen = vec![false; rows];
     for (row, &other) in permutation.iter().enumerate() {
         let name = || format!("permutation[{row}]");

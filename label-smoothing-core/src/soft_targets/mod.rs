@@ -40,7 +40,7 @@
 //! # Ok::<(), label_smoothing_core::Error>(())
 //! ```
 
-mod check;
+pub(crate) mod check;
 mod mixing;
 mod neighbours;
 pub mod ordinal;

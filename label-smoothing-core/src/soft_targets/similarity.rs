@@ -2,7 +2,7 @@
 
 use super::check;
 use super::soft_labels::SoftLabels;
-use crate::error::Error;
+use crate::error::{Error, check_length};
 
 /// What becomes of a class's similarity to itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -88,7 +88,7 @@ fn square<'a>(name: &'static str, matrix: &'a [impl AsRef<[f64]>]) -> Result<Vec
     check::classes(classes)?;
     let matrix: Vec<&[f64]> = matrix.iter().map(AsRef::as_ref).collect();
     for (target, row) in matrix.iter().enumerate() {
-        check::length("a row of a matrix of classes", row.len(), classes)?;
+        check_length("a row of a matrix of classes", row.len(), classes)?;
         for (class, &value) in row.iter().enumerate() {
             check::finite(format!("{name}[{target}][{class}]"), value)?;
         }

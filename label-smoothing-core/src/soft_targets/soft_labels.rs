@@ -1,12 +1,9 @@
 //! What the builders return.
 
 use super::check;
-use crate::config::{Config, Smoothing};
+use crate::config::{Config, Smoothing, check_distribution};
 use crate::element::Element;
-use crate::error::Error;
-
-/// How far a label's sum may be off 1.
-const SUM_TOLERANCE: f64 = 1e-6;
+use crate::error::{Error, check_length};
 
 /// One distribution over the classes: a prior.
 ///
@@ -34,7 +31,7 @@ impl SoftLabel {
     pub fn new(probabilities: impl Into<Vec<f64>>) -> Result<Self, Error> {
         let probabilities = probabilities.into();
         check::classes(probabilities.len())?;
-        check_row("probabilities", &probabilities)?;
+        check_distribution("probabilities", &probabilities)?;
         Ok(Self { probabilities })
     }
 
@@ -95,9 +92,9 @@ impl SoftLabels {
         let probabilities = probabilities.into();
         check::classes(classes)?;
         let whole_rows = probabilities.len().next_multiple_of(classes);
-        check::length("the list of probabilities", probabilities.len(), whole_rows)?;
+        check_length("the list of probabilities", probabilities.len(), whole_rows)?;
         for (row, values) in probabilities.chunks_exact(classes).enumerate() {
-            check_row(&format!("row {row}"), values)?;
+            check_distribution(&format!("row {row}"), values)?;
         }
         Ok(Self { classes, probabilities })
     }
@@ -191,16 +188,6 @@ impl SoftLabels {
     }
 
     fn check_row_per_class(&self) -> Result<(), Error> {
-        check::length("the list of rows, one per class,", self.rows(), self.classes)
+        check_length("the list of rows, one per class,", self.rows(), self.classes)
     }
-}
-
-fn check_row(name: &str, probabilities: &[f64]) -> Result<(), Error> {
-    for (class, &value) in probabilities.iter().enumerate() {
-        if !(value.is_finite() && value >= 0.0) {
-            return Err(Error::SmoothingEntry { name: name.to_owned(), class, value });
-        }
-    }
-    let sum: f64 = probabilities.iter().sum();
-    if (sum - 1.0).abs() <= SUM_TOLERANCE { Ok(()) } else { Err(Error::SmoothingSum { name: name.to_owned(), sum }) }
 }

@@ -2,7 +2,7 @@
 
 use super::check;
 use super::soft_labels::SoftLabels;
-use crate::error::Error;
+use crate::error::{Error, check_length};
 use crate::sum::pairwise;
 
 /// Rows that have mass on a few of many classes: a teacher's largest probabilities, the labels of neighbouring tokens.
@@ -37,8 +37,8 @@ impl SparseSoftLabels {
     /// finite.
     pub fn new(per_row: usize, classes: Vec<i64>, probabilities: Vec<f64>) -> Result<Self, Error> {
         check::positive("the number of entries per row", per_row as f64)?;
-        check::length("the list of classes", classes.len(), classes.len().next_multiple_of(per_row))?;
-        check::length("the list of probabilities", probabilities.len(), classes.len())?;
+        check_length("the list of classes", classes.len(), classes.len().next_multiple_of(per_row))?;
+        check_length("the list of probabilities", probabilities.len(), classes.len())?;
         for (entry, &value) in probabilities.iter().enumerate() {
             check::not_negative(format!("probabilities[{entry}]"), value)?;
         }

@@ -4,7 +4,7 @@ use fearless_simd::Level;
 
 use super::{Merged, Slice};
 use crate::element::Element;
-use crate::error::Error;
+use crate::error::{Error, check_length};
 use crate::kernel::batch;
 use crate::kernel::closed_form::{RowGradient, RowSums};
 use crate::kernel::lanes::LANES;
@@ -57,11 +57,8 @@ impl<P: Element> Slice<'_, P> {
 
     fn check_gradient<T: Element>(&self, logits: &[T], merged: &Merged<T::Wide>, found: usize) -> Result<(), Error> {
         self.check(logits)?;
-        let length = |name, found, expected| {
-            if found == expected { Ok(()) } else { Err(Error::BufferLength { name, found, expected }) }
-        };
-        length("the slice's gradient", found, logits.len())?;
-        length("the rows' statistics", merged.stats.len(), self.problem.shape().rows())
+        check_length("the slice's gradient", found, logits.len())?;
+        check_length("the rows' statistics", merged.stats.len(), self.problem.shape().rows())
     }
 
     fn write<T: Element, G: Element<Wide = T::Wide>>(
@@ -72,13 +69,14 @@ impl<P: Element> Slice<'_, P> {
         factor: f64,
         gradient: &mut [G],
     ) {
+        let level = Level::new();
         let (classes, rows) = (self.classes.len(), batch::rows_of_task(self.classes.len()));
         let tasks: Vec<_> = gradient.chunks_mut(rows * classes).enumerate().collect();
         batch::map(tasks, |(task, gradient)| {
             let mut exps = vec![T::Wide::default(); classes.next_multiple_of(LANES)];
             for (index, out) in gradient.chunks_mut(classes).enumerate() {
                 let row = task * rows + index;
-                let of_row = OfRow { upstream: upstream.at(row), factor, stats: merged.stats[row] };
+                let of_row = OfRow { level, upstream: upstream.at(row), factor, stats: merged.stats[row] };
                 match self.plan.row(self.problem, row) {
                     Some(target) => self.write_row(self.row_of(logits, row), &target, of_row, &mut exps, out),
                     None => out.fill(G::default()),
@@ -96,7 +94,7 @@ impl<P: Element> Slice<'_, P> {
         exps: &mut [T::Wide],
         out: &mut [G],
     ) {
-        let (level, OfRow { upstream, factor, stats }) = (Level::new(), of_row);
+        let OfRow { level, upstream, factor, stats } = of_row;
         let Some(sums) = row::again(level, z, stats, exps) else {
             return out.fill(G::narrow(T::Wide::from_f64(f64::NAN)));
         };
@@ -128,7 +126,9 @@ impl<P: Element> Slice<'_, P> {
 }
 
 /// What the gradient of a row takes besides its logits and its target.
+#[derive(Clone, Copy)]
 struct OfRow<W> {
+    level: Level,
     upstream: W,
     factor: f64,
     stats: RowStats<W>,

@@ -7,7 +7,7 @@ use fearless_simd::{Level, dispatch, f64x8};
 
 use crate::check::Problem;
 use crate::element::Element;
-use crate::error::Error;
+use crate::error::{Error, check_length};
 use crate::kernel::Loss;
 use crate::kernel::closed_form::{Losses, RowSums};
 use crate::kernel::lanes::Float;
@@ -65,8 +65,7 @@ impl<W: Float> Maxima<W> {
     }
 
     pub(super) fn check_rows(&self, expected: usize) -> Result<(), Error> {
-        let found = self.rows.len();
-        if found == expected { Ok(()) } else { Err(Error::BufferLength { name: "the rows' maxima", found, expected }) }
+        check_length("the rows' maxima", self.rows.len(), expected)
     }
 }
 
@@ -172,41 +171,34 @@ impl<W: Float> Sums<W> {
                 "the slices hold classes {seen:?} of {found} rows, not all {classes} classes of {rows} rows"
             ));
         };
-        let (mut tree, mut row_losses) = (Tree::new(), Vec::with_capacity(rows));
+        let (mut tree, mut row_losses, mut stats) = (Tree::new(), Vec::with_capacity(rows), Vec::with_capacity(rows));
         for row in 0..rows {
+            let [others, shifted] = self.added_up(row);
+            let RowMaximum { value, column } = self.maxima[row];
+            let of_row = RowStats { max: value, column, others };
             let sums = match plan.row(problem, row) {
-                Some(target) => self.row(row, &plan, &target),
+                Some(target) => self.row(row, &plan, &target, &of_row, shifted),
                 None => parts::Sums::default(),
             };
+            stats.push(of_row);
             row_losses.push(W::from_f64(sums.loss.value()));
             tree.push(row, 0, sums);
         }
         let parts = LossParts::new(problem, tree.total().unwrap_or_default());
         let loss = Loss { value: problem.reduce_carried(parts.carried_sum()), parts };
-        let stats = (0..rows).map(|row| self.stats(row)).collect();
         Ok(Merged { loss, row_losses, stats })
     }
 
-    /// What one counted row adds to the sums of the batch.
-    fn row(&self, row: usize, plan: &SpreadPlan, target: &SpreadRow) -> parts::Sums {
-        let (maximum, spread) = (&self.maxima[row], &target.spread);
-        let [Some(first), Some(second)] = self.targets[row] else { return parts::Sums::undefined(spread.z_factor) };
-        if !maximum.is_finite() {
+    /// What one counted row adds to the sums of the batch, given the sum of its shifted logits.
+    fn row(&self, row: usize, plan: &SpreadPlan, target: &SpreadRow, stats: &RowStats<W>, shifted: f64) -> parts::Sums {
+        let (spread, max, others) = (&target.spread, stats.max.to_f64(), stats.others);
+        let ([Some(first), Some(second)], true) = (self.targets[row], max.is_finite()) else {
             return parts::Sums::undefined(spread.z_factor);
-        }
-        let max = maximum.value.to_f64();
-        let RowStats { others, .. } = self.stats(row);
+        };
         let lse = dispatch!(Level::baseline(), simd => math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0]);
-        let is_maximum = target.classes.map(|class| class == maximum.column);
-        let a = spread.coefficients(plan.sharers, is_maximum, [first - max, second - max], self.added_up(row)[1]);
-        let Losses { loss, nll, z_loss } = Losses::new(&a, &RowSums { max, others, lse });
-        let correct = u64::from(maximum.column == target.likeliest());
-        parts::Sums { loss: loss.into(), nll: nll.into(), z_loss: z_loss.into(), correct }
-    }
-
-    fn stats(&self, row: usize) -> RowStats<W> {
-        let RowMaximum { value, column } = self.maxima[row];
-        RowStats { max: value, column, others: self.added_up(row)[0] }
+        let is_maximum = target.classes.map(|class| class == stats.column);
+        let a = spread.coefficients(plan.sharers, is_maximum, [first - max, second - max], shifted);
+        Losses::new(&a, &RowSums { max, others, lse }).sums(stats.column == target.likeliest())
     }
 
     /// The blocks of a row, added in their order.
@@ -225,8 +217,7 @@ impl<W: Float> Sums<W> {
     }
 
     fn check_rows(&self, other: &Self) -> Result<(), Error> {
-        let (found, expected) = (other.maxima.len(), self.maxima.len());
-        if found == expected { Ok(()) } else { Err(Error::BufferLength { name: "the slices' rows", found, expected }) }
+        check_length("the slices' rows", other.maxima.len(), self.maxima.len())
     }
 }
 

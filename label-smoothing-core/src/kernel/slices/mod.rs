@@ -52,12 +52,12 @@ use fearless_simd::Level;
 
 use super::batch;
 use super::lanes::BLOCK;
-use super::plan::SpreadPlan;
+use super::plan::{SpreadPlan, SpreadRow};
 use super::row::{self, Maximum, Row};
 use crate::check::Problem;
 use crate::config::LossFamily;
 use crate::element::Element;
-use crate::error::Error;
+use crate::error::{Error, check_length};
 
 pub use merge::{Maxima, Merged, Sums};
 
@@ -133,18 +133,16 @@ impl<'a, P: Element> Slice<'a, P> {
         self.check(logits)?;
         maxima.check_rows(self.problem.shape().rows())?;
         let level = Level::new();
-        let blocks = self.each_row(|row| self.blocks(level, self.row_of(logits, row), row, &maxima.rows[row]));
-        let targets = self.each_row(|row| self.targets(self.row_of(logits, row), row));
+        let rows = self.each_row(|row| {
+            let (z, target) = (self.row_of(logits, row), self.plan.row(self.problem, row));
+            (self.blocks(level, z, target.as_ref(), &maxima.rows[row]), self.targets(z, target.as_ref()))
+        });
+        let (blocks, targets): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         Ok(Sums { maxima: maxima.rows.clone(), blocks: blocks.concat(), targets, classes: vec![self.classes.clone()] })
     }
 
     fn check<T>(&self, logits: &[T]) -> Result<(), Error> {
-        let (found, expected) = (logits.len(), self.problem.shape().rows() * self.classes.len());
-        if found == expected {
-            Ok(())
-        } else {
-            Err(Error::BufferLength { name: "the slice's logits", found, expected })
-        }
+        check_length("the slice's logits", logits.len(), self.problem.shape().rows() * self.classes.len())
     }
 
     fn row_of<'l, T>(&self, logits: &'l [T], row: usize) -> &'l [T] {
@@ -160,11 +158,17 @@ impl<'a, P: Element> Slice<'a, P> {
     }
 
     /// The sums of `exp(t)`, without the column of the maximum, and of `t`, without the hole, of each block of a row.
-    fn blocks<T: Element>(&self, level: Level, z: &[T], row: usize, maximum: &RowMaximum<T::Wide>) -> Vec<[f64; 2]> {
-        let Some(target) = self.plan.row(self.problem, row).filter(|_| maximum.is_finite()) else {
+    fn blocks<T: Element>(
+        &self,
+        level: Level,
+        z: &[T],
+        target: Option<&SpreadRow>,
+        maximum: &RowMaximum<T::Wide>,
+    ) -> Vec<[f64; 2]> {
+        let Some(target) = target.filter(|_| maximum.is_finite()) else {
             return vec![[0.0; 2]; z.len().div_ceil(BLOCK)];
         };
-        let hole = self.plan.hole(&target);
+        let hole = self.plan.hole(target);
         let of_block = |(index, z): (usize, &[T])| {
             let first = self.classes.start + index * BLOCK;
             let (column, hole) = (maximum.column.wrapping_sub(first), hole.wrapping_sub(first));
@@ -175,8 +179,8 @@ impl<'a, P: Element> Slice<'a, P> {
     }
 
     /// The logits of the row's target classes, of those that are in the slice.
-    fn targets<T: Element>(&self, z: &[T], row: usize) -> [Option<f64>; 2] {
-        let Some(target) = self.plan.row(self.problem, row) else { return [None; 2] };
+    fn targets<T: Element>(&self, z: &[T], target: Option<&SpreadRow>) -> [Option<f64>; 2] {
+        let Some(target) = target else { return [None; 2] };
         let inside = |class: &usize| self.classes.contains(class);
         target
             .classes
