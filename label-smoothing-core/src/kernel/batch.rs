@@ -2,10 +2,10 @@
 
 use fearless_simd::Level;
 
-use super::general::Rows;
 use super::memory::{Memory, Upstream};
 use super::penalized::Terms;
 use super::plan::SpreadPlan;
+use super::rows::Rows;
 use super::stats::Stats;
 use super::task::Task;
 use crate::check::Problem;

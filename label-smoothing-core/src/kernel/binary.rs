@@ -3,11 +3,12 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f64x8};
 
+use super::batch::Common;
 use super::closed_form::Real;
 use super::general::{WIDTH, total};
 use super::likelihood::focal_elements;
 use super::math::{self, Sigmoid};
-use super::memory::Write;
+use super::memory::{Upstream, Write};
 use super::task::{Task, scaled};
 use crate::config::Likelihood;
 use crate::element::Element;
@@ -24,6 +25,60 @@ pub(super) struct BinaryTargets {
     pub(super) weight: Vec<f64>,
     /// The target as given.
     pub(super) given: Vec<f64>,
+}
+
+/// How much of the smoothing each of an element's two outcomes gets.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Outcomes<'a> {
+    /// The same for every class.
+    Constant { positive: f64, negative: f64 },
+    /// The positive outcome's share, by class; the negative gets the rest.
+    PerClass(&'a [f64]),
+}
+
+impl Outcomes<'_> {
+    /// A half each.
+    pub(super) const EVEN: Self = Self::Constant { positive: 0.5, negative: 0.5 };
+}
+
+impl BinaryTargets {
+    /// Smooths every class's target as given.
+    #[inline(always)]
+    pub(super) fn smooth(&mut self, classes: usize, epsilon: f64, outcomes: Outcomes) {
+        match outcomes {
+            Outcomes::Constant { positive, negative } => {
+                for class in 0..classes {
+                    self.smooth_one(class, epsilon, positive, negative);
+                }
+            }
+            Outcomes::PerClass(shares) => {
+                for (class, share) in shares[..classes].iter().enumerate() {
+                    self.smooth_one(class, epsilon, *share, 1.0 - share);
+                }
+            }
+        }
+    }
+
+    /// Smooths one class's target as given.
+    #[inline(always)]
+    pub(super) fn smooth_one(&mut self, class: usize, epsilon: f64, positive: f64, negative: f64) {
+        let y = self.given[class];
+        self.positive[class] = (1.0 - epsilon) * y + epsilon * positive;
+        self.negative[class] = (1.0 - epsilon) * (1.0 - y) + epsilon * negative;
+    }
+
+    /// Gives each class its weight.
+    #[inline(always)]
+    pub(super) fn weigh(&mut self, classes: usize, row_weight: f64, of_classes: Option<&[f64]>) {
+        match of_classes {
+            None => self.weight[..classes].fill(row_weight),
+            Some(of_classes) => {
+                for (weight, of_class) in self.weight[..classes].iter_mut().zip(of_classes) {
+                    *weight = row_weight * of_class;
+                }
+            }
+        }
+    }
 }
 
 /// What a row's elements give, by class, without denominator and upstream gradient.
@@ -86,20 +141,22 @@ impl<T: Element> Task<'_, T> {
     fn binary_row(&mut self, row: usize, scratch: &mut BinaryScratch) {
         let (classes, inner) = (self.common.shape.classes(), self.common.shape.inner());
         let BinaryScratch { z, targets, answer } = scratch;
-        self.common.rows.binary(self.first_row + row, targets);
-        let logits = self.memory.logits()[self.start(row)..].iter().step_by(inner).take(classes);
-        let mut correct = 0;
-        for ((z, logit), given) in z.iter_mut().zip(logits).zip(&targets.given) {
-            *z = logit.widen().to_f64();
-            correct += u64::from((*z > 0.0) == (*given > 0.5));
-        }
+        self.common.rows.binary(self.common.level, self.first_row + row, targets);
+        let logits = &self.memory.logits()[self.start(row)..];
+        let correct = if inner == 1 {
+            dispatch!(self.common.level, _simd => widen(&logits[..classes], &targets.given, z))
+        } else {
+            widen(logits.iter().step_by(inner).take(classes), &targets.given, z)
+        };
         match self.common.terms.map(|terms| terms.likelihood) {
             Some(Likelihood::Focal { gamma, alpha }) => {
                 focal_elements(self.common.level, gamma, alpha, z, targets, answer);
             }
             _ => elements(self.common.level, z, targets, self.common.rows.subtracts_entropy(), answer),
         }
-        let (loss, nll) = (total(&answer.loss[..classes]), total(&answer.nll[..classes]));
+        let (loss, nll) = dispatch!(self.common.level, _simd => {
+            (total(&answer.loss[..classes]), total(&answer.nll[..classes]))
+        });
         self.push(row, Sums { loss: loss.into(), nll: nll.into(), correct, ..Sums::default() });
     }
 
@@ -109,25 +166,57 @@ impl<T: Element> Task<'_, T> {
             let places = losses[start..].iter_mut().step_by(step).take(classes);
             places.zip(&answer.loss).for_each(|(place, &loss)| *place = T::Wide::from_f64(loss));
         }
-        let first = self.common.shape.row_start(self.first_row + row);
-        let (upstream, factor) = (self.upstream, self.common.factor);
-        let value = |class: usize| scaled(upstream.at(first + class * step), factor * answer.gradient[class]);
-        self.memory.write(WriteElements { start, step, classes, value });
+        let upstream = match self.upstream {
+            Upstream::Loss(upstream) => Upstream::Loss(upstream),
+            Upstream::Losses(upstream) => {
+                Upstream::Losses(&upstream[self.common.shape.row_start(self.first_row + row)..])
+            }
+        };
+        let Common { level, factor, .. } = self.common;
+        let gradient = &answer.gradient[..classes];
+        self.memory.write(WriteElements { level, start, step, factor, gradient, upstream });
     }
 }
 
-/// Writes a gradient that is given class by class.
-pub(super) struct WriteElements<F> {
-    pub(super) start: usize,
-    pub(super) step: usize,
-    pub(super) classes: usize,
-    pub(super) value: F,
+/// Widens a row's logits; how many of them are on the side of 0 that the target is on.
+#[inline(always)]
+fn widen<'a, T: Element>(logits: impl IntoIterator<Item = &'a T>, given: &[f64], wide: &mut [f64]) -> u64 {
+    let mut correct = 0;
+    for ((z, logit), q) in wide.iter_mut().zip(logits).zip(given) {
+        *z = logit.widen().to_f64();
+        correct += u64::from((*z > 0.0) == (*q > 0.5));
+    }
+    correct
 }
 
-impl<T: Element, F: Fn(usize) -> T::Wide> Write<T> for WriteElements<F> {
+/// Writes a gradient that is given class by class, without the batch's factor and the upstream gradient.
+pub(super) struct WriteElements<'a, W> {
+    pub(super) level: Level,
+    pub(super) start: usize,
+    pub(super) step: usize,
+    pub(super) factor: f64,
+    pub(super) gradient: &'a [f64],
+    /// Of each unreduced loss: of each class, at the same distances.
+    pub(super) upstream: Upstream<'a, W>,
+}
+
+impl<T: Element> Write<T> for WriteElements<'_, T::Wide> {
     fn to<G: Element<Wide = T::Wide>>(self, gradient: &mut [G]) {
-        let places = gradient[self.start..].iter_mut().step_by(self.step).take(self.classes);
-        places.enumerate().for_each(|(class, place)| *place = G::narrow((self.value)(class)));
+        let Self { level, start, step, factor, gradient: values, upstream } = self;
+        let places = &mut gradient[start..];
+        match upstream {
+            Upstream::Loss(upstream) if step == 1 => dispatch!(level, _simd => {
+                for (place, value) in places.iter_mut().zip(values) {
+                    *place = G::narrow(scaled(upstream, factor * value));
+                }
+            }),
+            _ => {
+                let places = places.iter_mut().step_by(step).zip(values).enumerate();
+                places.for_each(|(class, (place, value))| {
+                    *place = G::narrow(scaled(upstream.at(class * step), factor * value));
+                });
+            }
+        }
     }
 }
 

@@ -1,327 +1,307 @@
-//! The coefficients of any row, one by one: probabilities, class weights, distributions, restricted support.
-
-use std::ops::Add;
+//! The coefficients of any row, class by class: probabilities, class weights, distributions, restricted support.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f64x8};
 
-use super::binary::BinaryTargets;
 use super::closed_form::{Coefficients, Real};
-use super::lanes::join;
+use super::lanes::{BLOCK, Float, LANES, MAX_PARTS, join};
 use super::math;
-use super::plan::{self, SpreadRow};
-use crate::check::Problem;
-use crate::config::{ClassWeighting, NonFiniteLogits, Smoothing};
+use super::rows::{RowSmoothing, RowWeighting, Rows, Shares};
 use crate::element::Element;
-use crate::sum::{CarriedSum, Tree};
-use crate::targets::Labels;
 
-/// Columns at once, and columns that a node of the tree holds.
+/// Columns at once.
 pub(super) const WIDTH: usize = 8;
-const NODE: usize = 64;
 
-/// Room for one row, a multiple of [`WIDTH`] each; what lies beyond the row is 0.
+/// Room for one row, and for blocks of it. As many as a multiple of [`LANES`] each; what lies beyond the row is 0.
 #[derive(Debug, Default)]
 pub(super) struct GeneralScratch {
-    /// `t = z - max`.
-    pub(super) shifted: Vec<f64>,
-    /// The target as given.
-    pub(super) given: Vec<f64>,
+    /// What each class gets of the smoothing, where that is the row's own.
+    shares: Vec<f64>,
     /// The coefficients.
     pub(super) coefficients: Vec<f64>,
+    blocks: Blocks,
+}
+
+/// Room for one block of a row.
+#[derive(Debug, Default)]
+struct Blocks {
+    /// The target as given.
+    given: Vec<f64>,
+    /// `t = z - max`.
+    shifted: Vec<f64>,
+    /// What is added up besides.
+    terms: Vec<f64>,
 }
 
 impl GeneralScratch {
     pub(super) fn resize(&mut self, classes: usize) {
-        for room in [&mut self.shifted, &mut self.given, &mut self.coefficients] {
-            room.resize(classes.next_multiple_of(WIDTH), 0.0);
+        self.coefficients.resize(classes.next_multiple_of(LANES), 0.0);
+        let Blocks { given, shifted, terms } = &mut self.blocks;
+        for room in [given, shifted, terms] {
+            room.resize(classes.min(BLOCK).next_multiple_of(LANES), 0.0);
         }
     }
 }
 
-/// Finds the coefficients of a counted row, given its shifted logits and the column of its maximum; and the first class
-/// of the largest probability of the target as given.
-pub(super) fn general_row(
-    level: Level,
-    problem: &dyn Rows,
-    row: usize,
-    maximum: usize,
-    classes: usize,
-    scratch: &mut GeneralScratch,
-) -> (Coefficients<f64>, usize) {
-    let GeneralScratch { shifted, given, coefficients } = scratch;
-    let (t, q, a) = (&shifted[..classes], &mut given[..classes], &mut coefficients[..classes]);
-    problem.given(row, q);
-    problem.smoothed(row, t, q, a);
-    let mut likeliest = 0;
-    for class in 1..classes {
-        if q[class] > q[likeliest] {
-            likeliest = class;
-        }
-    }
-    let weighting = problem.weighting(row);
-    let factor = match weighting {
-        RowWeighting::Classes { factor, .. } | RowWeighting::Row { factor } => factor,
-        RowWeighting::Expected { factor, weights } => {
-            let weight = |class: usize| weights.map_or(1.0, |weights| weights[class]);
-            let weighted: Vec<f64> = a.iter().enumerate().map(|(class, a)| weight(class) * a).collect();
-            factor * total(&weighted)
-        }
-    };
-    let entropy = if problem.subtracts_entropy() { entropy(level, coefficients) } else { 0.0 };
-    let a = &mut coefficients[..classes];
-    match weighting {
-        RowWeighting::Classes { weights, .. } => a.iter_mut().zip(weights).for_each(|(a, w)| *a *= factor * w),
-        _ => a.iter_mut().for_each(|a| *a *= factor),
-    }
-    let at_maximum = a[maximum];
-    let [total, total_of_others, shifted, given, given_shifted] = sums(level, coefficients, given, shifted, maximum);
-    let (z_factor, offset) = (problem.z_factor(row), factor * entropy);
-    let all = Coefficients { total, total_of_others, at_maximum, shifted, given, given_shifted, z_factor, offset };
-    (all, likeliest)
+/// A counted row, the logits of which have a softmax.
+#[derive(Clone, Copy)]
+pub(super) struct GeneralRow<'a, T> {
+    /// The problem and the row's number in it.
+    pub(super) rows: &'a dyn Rows,
+    pub(super) row: usize,
+    /// The logits, and what follows them in memory.
+    pub(super) z: &'a [T],
+    pub(super) classes: usize,
+    pub(super) max: f64,
+    /// The column of the maximum.
+    pub(super) m: usize,
 }
 
-/// Several sums at once.
-#[derive(Debug, Clone, Copy)]
-struct Several<const N: usize>([CarriedSum; N]);
+/// What becomes of a row's target, class by class.
+struct Target<'a> {
+    smoothing: RowSmoothing<'a>,
+    subtracts_entropy: bool,
+    /// The weight of the row.
+    factor: f64,
+    /// The weights of its classes.
+    weights: Option<&'a [f64]>,
+}
 
-impl<const N: usize> Add for Several<N> {
-    type Output = Self;
-
+impl Target<'_> {
+    /// Turns the smoothed target of the classes from `first` on into their coefficients.
     #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Self(std::array::from_fn(|which| self.0[which] + other.0[which]))
-    }
-}
-
-/// `A`, `R`, `D`, and the sum and the shifted sum of the target as given.
-fn sums(level: Level, a: &[f64], q: &[f64], t: &[f64], maximum: usize) -> [f64; 5] {
-    dispatch!(level, simd => sums_at(simd, a, q, t, maximum))
-}
-
-#[inline(always)]
-fn sums_at<S: Simd>(simd: S, a: &[f64], q: &[f64], t: &[f64], maximum: usize) -> [f64; 5] {
-    let zero = f64x8::splat(simd, 0.0);
-    let mut tree = Tree::new();
-    let columns = a.len();
-    for from in (0..columns).step_by(NODE) {
-        let mut lanes = [zero; 5];
-        for at in (from..(from + NODE).min(columns)).step_by(WIDTH) {
-            let vector = |values: &[f64]| f64x8::from_slice(simd, &values[at..at + WIDTH]);
-            let (a, q, t) = (vector(a), vector(q), vector(t));
-            let mut others = a;
-            if at <= maximum && maximum < at + WIDTH {
-                others.as_mut_slice()[maximum - at] = 0.0;
+    fn weigh(&self, first: usize, a: &mut [f64]) {
+        match self.weights {
+            Some(weights) => weigh(self.factor, &weights[first..], a),
+            None if self.factor == 1.0 => {}
+            None => {
+                for a in a {
+                    *a *= self.factor;
+                }
             }
-            lanes[0] += a;
-            lanes[1] += others;
-            lanes[2] += a.times_selected(t);
-            lanes[3] += q;
-            lanes[4] += q.times_selected(t);
         }
-        let joined = lanes.map(|lanes| join(lanes.as_slice()));
-        if columns <= NODE {
-            return joined; // One node needs no tree, and no memory for one.
-        }
-        tree.push(from / NODE, 0, Several(joined.map(CarriedSum::from)));
     }
-    tree.total().map_or([0.0; 5], |Several(sums)| sums.map(CarriedSum::value))
 }
 
-/// The sum of some columns, in the order of [`sums`].
-pub(super) fn total(values: &[f64]) -> f64 {
-    if values.len() <= NODE {
-        return node(values);
-    }
-    let mut tree = Tree::new();
-    for (index, values) in values.chunks(NODE).enumerate() {
-        tree.push(index, 0, CarriedSum::from(node(values)));
-    }
-    tree.total().unwrap_or_default().value()
-}
-
-/// The sum of at most [`NODE`] columns.
-fn node(values: &[f64]) -> f64 {
-    let mut x = [0.0; WIDTH];
-    for values in values.chunks(WIDTH) {
-        x.iter_mut().zip(values).for_each(|(x, value)| *x += value);
-    }
-    join(&x)
-}
-
-/// `-sum q log q`, where a term of 0 is 0.
-fn entropy(level: Level, q: &[f64]) -> f64 {
-    let mut terms = vec![0.0; q.len()];
-    dispatch!(level, simd => {
-        for (terms, q) in terms.chunks_exact_mut(WIDTH).zip(q.chunks_exact(WIDTH)) {
-            math::entropy_terms(simd, f64x8::from_slice(simd, q)).store_slice(terms);
-        }
-    });
-    total(&terms)
-}
-
-/// How the weights enter a row.
+/// What becomes of a row's target.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum RowWeighting<'a> {
-    /// `factor * w_c` for each class.
-    Classes { factor: f64, weights: &'a [f64] },
-    /// `factor` for the whole row.
-    Row { factor: f64 },
-    /// `factor * sum_c w_c q_c` for the whole row.
-    Expected { factor: f64, weights: Option<&'a [f64]> },
+pub(super) struct GeneralAnswer {
+    /// What the formula takes of the coefficients.
+    pub(super) sums: Coefficients<f64>,
+    /// Whether the maximum is at the likeliest class of the target as given.
+    pub(super) is_correct: bool,
 }
 
-/// A problem whatever the type of its probabilities: what general rows ask of it.
-pub(super) trait Rows: Sync {
-    /// Whether the row is neither masked nor ignored.
-    fn is_counted(&self, row: usize) -> bool;
+impl<T: Element> GeneralRow<'_, T> {
+    /// Finds the coefficients.
+    pub(super) fn answer(&self, level: Level, scratch: &mut GeneralScratch) -> GeneralAnswer {
+        let GeneralScratch { shares, coefficients, blocks } = scratch;
+        let smoothing = self.smoothing(shares);
+        let RowWeighting { mut factor, classes: mut weights, is_expected } = self.rows.weighting(self.row);
+        if is_expected {
+            factor *= self.expected(level, &smoothing, weights.take(), blocks);
+        }
+        let target = Target { smoothing, subtracts_entropy: self.rows.subtracts_entropy(), factor, weights };
+        let mut sums = Sums::default();
+        dispatch!(level, simd => for first in (0..self.classes).step_by(BLOCK) {
+            self.block(simd, first, &target, blocks, &mut coefficients[first..], &mut sums);
+        });
+        let at_maximum = coefficients[self.m];
+        let sums = Coefficients {
+            total: sums.of_others + at_maximum,
+            total_of_others: sums.of_others,
+            at_maximum,
+            shifted: sums.shifted,
+            given: sums.given,
+            given_shifted: sums.given_shifted,
+            z_factor: self.rows.z_factor(self.row),
+            offset: factor * sums.entropy,
+        };
+        GeneralAnswer { sums, is_correct: self.rows.is_likeliest(self.row, self.m) }
+    }
 
-    /// The plan of a row without general coefficients; none for a row that is not counted.
-    fn spread(&self, row: usize) -> Option<SpreadRow>;
+    /// Forms the coefficients of the block that starts at `first`, and adds it to the sums.
+    #[inline(always)]
+    fn block<S: Simd>(
+        &self,
+        simd: S,
+        first: usize,
+        target: &Target<'_>,
+        blocks: &mut Blocks,
+        coefficients: &mut [f64],
+        sums: &mut Sums,
+    ) {
+        let block = first..self.classes.min(first + BLOCK);
+        let (count, room) = (block.len(), block.len().next_multiple_of(LANES));
+        let (a, q) = (&mut coefficients[..room], &mut blocks.given[..room]);
+        let (t, terms) = (&mut blocks.shifted[..room], &mut blocks.terms[..room]);
+        self.rows.given(simd.level(), self.row, block.clone(), &mut q[..count]);
+        shift(&self.z[block.clone()], self.max, &mut t[..count]);
+        smooth(&target.smoothing, first, &q[..count], &mut a[..count]);
+        q[count..].fill(0.0);
+        t[count..].fill(0.0);
+        if target.subtracts_entropy {
+            entropy_terms(simd, a, terms);
+            sums.entropy += total(&terms[..count]);
+        }
+        target.weigh(first, &mut a[..count]);
+        // The column of the maximum is kept out. Its shifted logit is 0, so that only `R` sees the difference.
+        let at_maximum = block.contains(&self.m).then(|| std::mem::take(&mut a[self.m - first]));
+        sums.add(simd, a, q, t);
+        if let Some(at_maximum) = at_maximum {
+            a[self.m - first] = at_maximum;
+        }
+    }
 
-    /// The target as given.
-    fn given(&self, row: usize, q: &mut [f64]);
+    /// The smoothed target, without any weight.
+    pub(super) fn smoothed(&self, level: Level, scratch: &mut GeneralScratch, smoothed: &mut [f64]) {
+        let smoothing = self.smoothing(&mut scratch.shares);
+        for (block, smoothed) in smoothed[..self.classes].chunks_mut(BLOCK).enumerate() {
+            self.smooth_block(level, &smoothing, block * BLOCK, &mut scratch.blocks.given, smoothed);
+        }
+    }
 
-    /// The smoothed target, given the shifted logits and the target as given.
-    fn smoothed(&self, row: usize, t: &[f64], given: &[f64], q: &mut [f64]);
+    /// The expectation of the classes' weights under the smoothed target.
+    fn expected(
+        &self,
+        level: Level,
+        smoothing: &RowSmoothing<'_>,
+        weights: Option<&[f64]>,
+        blocks: &mut Blocks,
+    ) -> f64 {
+        let mut sum = 0.0;
+        for first in (0..self.classes).step_by(BLOCK) {
+            let terms = &mut blocks.terms[..BLOCK.min(self.classes - first)];
+            self.smooth_block(level, smoothing, first, &mut blocks.given, terms);
+            if let Some(weights) = weights {
+                weigh(1.0, &weights[first..], terms);
+            }
+            sum += total(terms);
+        }
+        sum
+    }
 
-    /// The weights.
-    fn weighting(&self, row: usize) -> RowWeighting<'_>;
+    /// The smoothed target of some classes from `first` on.
+    fn smooth_block(
+        &self,
+        level: Level,
+        smoothing: &RowSmoothing<'_>,
+        first: usize,
+        room: &mut [f64],
+        smoothed: &mut [f64],
+    ) {
+        let given = &mut room[..smoothed.len()];
+        self.rows.given(level, self.row, first..first + given.len(), given);
+        dispatch!(level, _simd => smooth(smoothing, first, given, smoothed));
+    }
 
-    /// The row's weight.
-    fn row_weight(&self, row: usize) -> f64;
-
-    /// Whether the entropy of the smoothed target is taken off.
-    fn subtracts_entropy(&self) -> bool;
-
-    /// The factor of `lse^2`.
-    fn z_factor(&self, row: usize) -> f64;
-
-    /// The binary targets of a row.
-    fn binary(&self, row: usize, targets: &mut BinaryTargets);
+    fn smoothing<'a>(&'a self, shares: &'a mut Vec<f64>) -> RowSmoothing<'a> {
+        let mask = |shares: &mut [f64]| {
+            let masked = shares.iter_mut().zip(self.z).filter(|(_, z)| z.to_f64() == f64::NEG_INFINITY);
+            masked.for_each(|(share, _)| *share = 0.0);
+        };
+        self.rows.smoothing(self.row, &mask, shares)
+    }
 }
 
-impl<P: Element> Rows for Problem<'_, P> {
-    fn is_counted(&self, row: usize) -> bool {
-        Problem::is_counted(self, row)
-    }
+// Plain loops from here on: they are compiled for the instruction set that they are inlined into, and closures handed to
+// iterators are not.
 
-    fn spread(&self, row: usize) -> Option<SpreadRow> {
-        plan::spread_row(self, row)
+/// `z - max`.
+#[inline(always)]
+fn shift<T: Element>(z: &[T], max: f64, shifted: &mut [f64]) {
+    for (t, z) in shifted.iter_mut().zip(z) {
+        *t = z.widen().to_f64() - max;
     }
+}
 
-    fn given(&self, row: usize, q: &mut [f64]) {
-        match self.labels() {
-            Labels::Indices(classes) => {
-                q.fill(0.0);
-                q[classes.values()[row] as usize] = 1.0;
+/// `(1 - epsilon) q + shares`, for the classes from `first` on.
+#[inline(always)]
+fn smooth(smoothing: &RowSmoothing<'_>, first: usize, given: &[f64], smoothed: &mut [f64]) {
+    let rest = 1.0 - smoothing.epsilon;
+    match smoothing.shares {
+        Shares::Constant(share) => {
+            for (smoothed, q) in smoothed.iter_mut().zip(given) {
+                *smoothed = rest * q + share;
             }
-            Labels::Mixed { first, second, lambda } => {
-                let lambda = lambda.values()[row];
-                q.fill(0.0);
-                q[first.values()[row] as usize] += lambda;
-                q[second.values()[row] as usize] += 1.0 - lambda;
-            }
-            Labels::Probabilities(probabilities) => {
-                let values = self.shape().row_of(probabilities.values(), row);
-                q.iter_mut().zip(values).for_each(|(q, value)| *q = value.to_f64());
-            }
-            Labels::Sparse { .. } => {
-                q.fill(0.0);
-                self.sparse_row(row).for_each(|(class, probability)| q[class as usize] += probability);
+        }
+        Shares::PerClass { factor, values } => {
+            for ((smoothed, q), value) in smoothed.iter_mut().zip(given).zip(&values[first..]) {
+                *smoothed = rest * q + factor * value;
             }
         }
     }
+}
 
-    fn smoothed(&self, row: usize, t: &[f64], given: &[f64], q: &mut [f64]) {
-        q.copy_from_slice(given);
-        let (epsilon, distribution, hole) = match (self.config().smoothing(), self.labels()) {
-            (Smoothing::Uniform { epsilon } | Smoothing::Negative { rate: epsilon }, _) => (*epsilon, None, None),
-            (Smoothing::Distribution { epsilon, distribution }, _) => (*epsilon, Some(distribution), None),
-            (smoothing, Labels::Indices(classes)) => {
-                let class = classes.values()[row] as usize;
-                match smoothing {
-                    Smoothing::UniformPerClass { epsilons } => (epsilons[class], None, None),
-                    Smoothing::UniformOthers { epsilon } => (*epsilon, None, Some(class)),
-                    Smoothing::ClassRows { epsilon, rows } => (*epsilon, Some(&rows[class]), None),
-                    _ => return,
-                }
-            }
-            _ => return,
-        };
-        let is_restricted = self.config().non_finite_logits() == NonFiniteLogits::RestrictSupport;
-        let excluded = self.config().excluded_classes();
-        let share = |class: usize| match distribution {
-            _ if is_restricted && t[class] == f64::NEG_INFINITY => 0.0,
-            Some(distribution) => distribution[class],
-            None if hole == Some(class) || excluded.contains(&class) => 0.0,
-            None => 1.0,
-        };
-        let total = match (distribution, is_restricted) {
-            (Some(_), false) => 1.0,
-            (None, false) if excluded.is_empty() => (q.len() - usize::from(hole.is_some())) as f64,
-            _ => total(&(0..q.len()).map(share).collect::<Vec<_>>()),
-        };
-        if total != 0.0 {
-            for (class, q) in q.iter_mut().enumerate() {
-                *q = (1.0 - epsilon) * *q + epsilon * share(class) / total;
+/// Multiplies each class's value by its weight times the factor.
+#[inline(always)]
+fn weigh(factor: f64, weights: &[f64], values: &mut [f64]) {
+    for (value, weight) in values.iter_mut().zip(weights) {
+        *value *= factor * weight;
+    }
+}
+
+/// `-q log q`, where a term of 0 is 0.
+#[inline(always)]
+fn entropy_terms<S: Simd>(simd: S, q: &[f64], terms: &mut [f64]) {
+    for (terms, q) in terms.chunks_exact_mut(WIDTH).zip(q.chunks_exact(WIDTH)) {
+        math::entropy_terms(simd, f64x8::from_slice(simd, q)).store_slice(terms);
+    }
+}
+
+/// What a row's columns add up to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    /// `R`.
+    of_others: f64,
+    /// `D`.
+    shifted: f64,
+    given: f64,
+    given_shifted: f64,
+    /// The entropy of the smoothed target, without any weight.
+    entropy: f64,
+}
+
+impl Sums {
+    /// Adds a block of coefficients, targets as given, and shifted logits.
+    #[inline(always)]
+    fn add<S: Simd>(&mut self, simd: S, a: &[f64], q: &[f64], t: &[f64]) {
+        let mut lanes = [[f64x8::splat(simd, 0.0); MAX_PARTS]; 4];
+        for ((a, q), t) in a.chunks_exact(LANES).zip(q.chunks_exact(LANES)).zip(t.chunks_exact(LANES)) {
+            for part in 0..MAX_PARTS {
+                let vector = |values: &[f64]| f64x8::from_slice(simd, &values[part * WIDTH..(part + 1) * WIDTH]);
+                let (a, q, t) = (vector(a), vector(q), vector(t));
+                lanes[0][part] += a;
+                lanes[1][part] += a.times_selected(t);
+                lanes[2][part] += q;
+                lanes[3][part] += q.times_selected(t);
             }
         }
+        let sum = |lanes: &[f64x8<S>; MAX_PARTS]| join(f64::fold(simd, lanes).as_slice());
+        self.of_others += sum(&lanes[0]);
+        self.shifted += sum(&lanes[1]);
+        self.given += sum(&lanes[2]);
+        self.given_shifted += sum(&lanes[3]);
     }
+}
 
-    fn weighting(&self, row: usize) -> RowWeighting<'_> {
-        let factor = self.row_weight(row);
-        let weights = self.config().class_weights();
-        match (self.config().class_weighting(), weights, self.labels()) {
-            (ClassWeighting::Expected, weights, _) => RowWeighting::Expected { factor, weights },
-            (ClassWeighting::InsideSum, Some(weights), _) => RowWeighting::Classes { factor, weights },
-            (ClassWeighting::ByTarget, Some(weights), Labels::Indices(classes)) => {
-                RowWeighting::Row { factor: factor * weights[classes.values()[row] as usize] }
+/// The sum of some columns, in the order of all sums over columns.
+#[inline(always)]
+pub(super) fn total(values: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    for block in values.chunks(BLOCK) {
+        let mut lanes = [0.0; LANES];
+        for values in block.chunks(LANES) {
+            for (lane, value) in lanes.iter_mut().zip(values) {
+                *lane += value;
             }
-            _ => RowWeighting::Row { factor },
         }
-    }
-
-    fn row_weight(&self, row: usize) -> f64 {
-        Problem::row_weight(self, row)
-    }
-
-    fn subtracts_entropy(&self) -> bool {
-        self.config().subtract_entropy()
-    }
-
-    fn z_factor(&self, row: usize) -> f64 {
-        self.row_weight(row) * self.config().z_loss()
-    }
-
-    fn binary(&self, row: usize, targets: &mut BinaryTargets) {
-        let config = self.config();
-        let classes = self.shape().classes();
-        self.given(row, &mut targets.given[..classes]);
-        let is_excluded = |class: usize| config.excluded_classes().contains(&class);
-        let sharers = (0..classes).filter(|&class| !is_excluded(class)).count();
-        for class in 0..classes {
-            // The rate, and how much of it each of the two outcomes gets.
-            let (epsilon, positive, negative) = match config.smoothing() {
-                Smoothing::Uniform { .. } if sharers == 0 => (0.0, 0.0, 0.0),
-                Smoothing::Uniform { epsilon } if is_excluded(class) => (*epsilon, 0.0, 1.0),
-                Smoothing::Uniform { epsilon } => {
-                    let share = 1.0 / sharers as f64;
-                    (*epsilon, share, (sharers - 1) as f64 * share)
-                }
-                Smoothing::Distribution { epsilon, distribution } => {
-                    (*epsilon, distribution[class], 1.0 - distribution[class])
-                }
-                Smoothing::UniformHalf { epsilon } => (*epsilon, 0.5, 0.5),
-                Smoothing::UniformFlip { epsilon } => (2.0 * epsilon, 0.5, 0.5),
-                Smoothing::PositivesOnly { epsilon } => (*epsilon, 0.0, 1.0),
-                Smoothing::UnbiasedFlip { epsilon } => (-2.0 * epsilon / (1.0 - 2.0 * epsilon), 0.5, 0.5),
-                _ => (0.0, 0.0, 0.0),
-            };
-            let y = targets.given[class];
-            targets.positive[class] = (1.0 - epsilon) * y + epsilon * positive;
-            targets.negative[class] = (1.0 - epsilon) * (1.0 - y) + epsilon * negative;
-            targets.weight[class] = self.row_weight(row) * self.class_weight(class);
+        for half in [LANES / 2, LANES / 4] {
+            for lane in 0..half {
+                lanes[lane] += lanes[lane + half];
+            }
         }
+        sum += join(&lanes);
     }
+    sum
 }

@@ -21,15 +21,19 @@
 //! 4. In `f64`: `S = 1 + S_o`, `lse' = log1p(S_o)`, `lse = max + lse'`.
 //!
 //! **Spread rows** are rows of index or mixed targets with smoothing `none`, `uniform`, `uniform_others`,
-//! `uniform_per_class` or `negative`, without excluded or restricted classes, and without class weights unless these weigh whole rows
-//! or there is no smoothing. Their coefficients are a spread `b` on each class, and a hard mass `h_1`, `h_2` on top of it
-//! at the target's classes `y_1`, `y_2`; with `uniform_others`, `y_1` is the hole, which has no share of the spread. In `f64`, with `n` the
-//! number of classes that share the spread: `A = (h_1 + h_2) + b n`, and `R`, the sum without column `m`, likewise with
-//! `m` left out of `h` and `n`; `D = (h_1 t_1 + h_2 t_2) + b T`, the `t_i` in `f64` from the widened logits.
+//! `uniform_per_class` or `negative`, without excluded or restricted classes, and without class weights unless these weigh
+//! whole rows or there is no smoothing. Their coefficients are a spread `b` on each class, and a hard mass `h_1`, `h_2` on
+//! top of it at the target's classes `y_1`, `y_2`; with `uniform_others`, `y_1` is the hole, which has no share of the
+//! spread. In `f64`, with `n` the number of classes that share the spread: `A = (h_1 + h_2) + b n`, and `R`, the sum without
+//! column `m`, likewise with `m` left out of `h` and `n`; `D = (h_1 t_1 + h_2 t_2) + b T`, the `t_i` in `f64` from the
+//! widened logits.
 //!
-//! **All other rows**, those of sparse labels among them, have coefficients `a_c` formed in `f64`, class by class. `A`, `R` and `D = sum a_c t_c` (`t_c` in
-//! `f64`) are sums in `f64` of another order: 64 columns at a time in 8 lanes, joined by halves as above, and over these the
-//! tree of the batch (below).
+//! **All other rows**, those of sparse labels among them, have coefficients formed in `f64`, class by class:
+//! `a_c = ((1 - eps) q_c + s_c) w`. `s_c` is the class's share of the smoothing: `eps / K`, or `eps u_c` of a distribution, or
+//! `(eps / total) u_c` where classes are left out and `total` is the sum of the rest. `w` is the row's weight, or that times the
+//! class's weight, or that times the expectation `sum w_c q'_c`. `R` is the sum of `a_c` over all columns but `m`, `A = R + a_m`,
+//! and `D = sum a_c t_c` with `t_c` in `f64`. These sums, and all others over columns that are named below, are in the order of
+//! step 3 with lanes of `f64`.
 //!
 //! In both, a term whose mass is 0 is left out, not multiplied. Then, in `f64`:
 //!
@@ -42,9 +46,8 @@
 //!
 //! # Penalties and other likelihoods
 //!
-//! Rows of such a configuration are computed in `f64` whatever `W` is, class by class; the sums are those of the other rows'
-//! coefficients, over all columns in ascending order with 0 where a term is left out. `e_c = exp(t_c)`, `S_o`, `r = 1 / (S_o + 1)`
-//! and `lse'` as above; `p_c = e_c r`, `x_c = 1 - p_c`, and `x_m = S_o r`. The coefficients `a_c`, and with them `A`, `R`,
+//! Rows of such a configuration are computed in `f64` whatever `W` is, class by class; in a sum, a term that is left out is 0.
+//! `e_c = exp(t_c)`, `S_o`, `r = 1 / (S_o + 1)` and `lse'` as above; `p_c = e_c r`, `x_c = 1 - p_c`, and `x_m = S_o r`. The coefficients `a_c`, and with them `A`, `R`,
 //! `D` and the loss of the cross entropy, are those of any other row.
 //!
 //! With another likelihood the loss is `z lse^2 + sum a_c phi_c`, and `b_c = a_c h_c` takes the place of `a_c` in what follows,
@@ -79,9 +82,8 @@
 //! # The binary family
 //!
 //! In `f64` for every type: `e = exp(-|z|)`, `l = log1p(e)`, `softplus(x) = max(x, 0) + l`, `s(|z|) = 1 / (1 + e)`,
-//! `s(-|z|) = e / (1 + e)`, and the formula as it stands; the gradient times `f` is rounded to `W`, then as above. The sum
-//! over a row's classes is that of the coefficients above. The focal loss: see `focal_elements` in the private module
-//! `likelihood`, line by line.
+//! `s(-|z|) = e / (1 + e)`, and the formula as it stands; the gradient times `f` is rounded to `W`, then as above. The focal
+//! loss: see `focal_elements` in the private module `likelihood`, line by line.
 //!
 //! # The batch
 //!
@@ -110,6 +112,7 @@ mod memory;
 mod penalized;
 mod plan;
 mod row;
+mod rows;
 pub mod slices;
 mod stats;
 mod task;

@@ -5,10 +5,13 @@ use fearless_simd::{Level, dispatch, f64x8};
 
 use super::binary::WriteElements;
 use super::closed_form::{Coefficients, Losses, RowGradient, RowSums};
-use super::general::{GeneralScratch, WIDTH, general_row, total};
+use super::general::{GeneralAnswer, GeneralRow, GeneralScratch, WIDTH, total};
+use super::lanes::LANES;
 use super::likelihood::{self, Classes};
 use super::math;
-use super::task::{Task, scaled};
+use super::memory::Upstream;
+use super::row::{self, Maximum};
+use super::task::Task;
 use crate::config::{Config, Likelihood, Penalty};
 use crate::element::Element;
 
@@ -27,10 +30,12 @@ impl<'a> Terms<'a> {
     }
 }
 
-/// Room for one row, a multiple of [`WIDTH`] each.
+/// Room for one row, a multiple of [`LANES`] each.
 #[derive(Debug)]
 struct Scratch {
     general: GeneralScratch,
+    /// `t = z - max`; 0 beyond the row.
+    shifted: Vec<f64>,
     /// The target after smoothing.
     smoothed: Vec<f64>,
     /// `exp(t)`; 0 beyond the row.
@@ -47,8 +52,8 @@ impl Scratch {
     fn new(classes: usize) -> Self {
         let mut general = GeneralScratch::default();
         general.resize(classes);
-        let room = || vec![0.0; classes.next_multiple_of(WIDTH)];
-        Self { general, smoothed: room(), exps: room(), rest: room(), terms: room(), gradient: room() }
+        let room = || vec![0.0; classes.next_multiple_of(LANES)];
+        Self { general, shifted: room(), smoothed: room(), exps: room(), rest: room(), terms: room(), gradient: room() }
     }
 }
 
@@ -68,74 +73,79 @@ impl<T: Element> Task<'_, T> {
     fn penalized_row(&mut self, row: usize, terms: &Terms, scratch: &mut Scratch) {
         let (level, rows, global) = (self.common.level, self.common.rows, self.first_row + row);
         let (classes, inner, start) = (self.common.shape.classes(), self.common.shape.inner(), self.start(row));
-        let logits = self.memory.logits()[start..].iter().step_by(inner).take(classes);
-        let shifted = &mut scratch.general.shifted;
-        shifted.iter_mut().zip(logits).for_each(|(t, z)| *t = z.widen().to_f64());
-        let Some((m, max)) = shift(&mut shifted[..classes]) else {
+        widen(level, &self.memory.logits()[start..], inner, &mut scratch.shifted[..classes]);
+        let Some((m, max)) = shift(level, &mut scratch.shifted[..classes]) else {
             self.undefined(row);
             return;
         };
         let of_row = exponentials(level, max, m, classes, scratch);
-        let (mut a, likeliest) = general_row(level, rows, global, m, classes, &mut scratch.general);
+        let general = GeneralRow { rows, row: global, z: &scratch.shifted, classes, max: 0.0, m };
+        let GeneralAnswer { sums: mut a, is_correct } = general.answer(level, &mut scratch.general);
+        if terms.penalties.iter().any(|penalty| matches!(penalty, Penalty::Poly { .. })) {
+            general.smoothed(level, &mut scratch.general, &mut scratch.smoothed);
+        }
         let mut losses = Losses::new(&a, &of_row);
         if terms.likelihood != Likelihood::NegativeLog {
             losses.loss =
                 losses.z_loss + replace_likelihood(level, terms.likelihood, m, classes, &of_row, &mut a, scratch);
         }
-        let gradient = RowGradient::new(&a, &of_row, 1.0);
-        for (class, g) in scratch.gradient[..classes].iter_mut().enumerate() {
-            *g = gradient.at(scratch.exps[class], scratch.general.coefficients[class]);
-        }
-        scratch.gradient[m] = gradient.at_maximum;
-        if terms.penalties.iter().any(|penalty| matches!(penalty, Penalty::Poly { .. })) {
-            let GeneralScratch { shifted, given, .. } = &scratch.general;
-            rows.smoothed(global, &shifted[..classes], &given[..classes], &mut scratch.smoothed[..classes]);
-        }
-        let mut penalized = Penalized::new(rows.row_weight(global), m, classes, &of_row, scratch);
-        for penalty in terms.penalties {
-            losses.loss += penalized.add(penalty);
-        }
-        self.keep(row, losses, m == likeliest);
-        let (upstream, factor) = (self.upstream.at(global), self.common.factor);
-        let value = |class: usize| scaled(upstream, factor * scratch.gradient[class]);
-        self.memory.write(WriteElements { start, step: inner, classes, value });
+        let wants_gradient = self.memory.wants_gradient();
+        dispatch!(level, _simd => {
+            let mut penalized = Penalized::new(rows.row_weight(global), m, classes, &of_row, wants_gradient, scratch);
+            penalized.start(&RowGradient::new(&a, &of_row, 1.0));
+            for penalty in terms.penalties {
+                losses.loss += penalized.add(penalty);
+            }
+        });
+        self.keep(row, losses, is_correct);
+        let upstream = Upstream::Loss(self.upstream.at(global));
+        let (factor, gradient) = (self.common.factor, &scratch.gradient[..classes]);
+        self.memory.write(WriteElements { level, start, step: inner, factor, gradient, upstream });
     }
 }
 
+/// Widens a row's logits, which lie at a distance from each other.
+fn widen<T: Element>(level: Level, logits: &[T], step: usize, wide: &mut [f64]) {
+    if step > 1 {
+        return wide.iter_mut().zip(logits.iter().step_by(step)).for_each(|(wide, z)| *wide = z.to_f64());
+    }
+    dispatch!(level, _simd => for (wide, z) in wide.iter_mut().zip(logits) {
+        *wide = z.widen().to_f64();
+    });
+}
+
 /// Takes the maximum off; its first column and itself, or none where the row has no softmax.
-fn shift(z: &mut [f64]) -> Option<(usize, f64)> {
-    let (mut m, mut max) = (0, z[0]);
-    for (class, &z) in z.iter().enumerate() {
-        if z.is_nan() {
-            return None;
-        }
-        if z > max {
-            (m, max) = (class, z);
-        }
+fn shift(level: Level, z: &mut [f64]) -> Option<(usize, f64)> {
+    let Maximum { value: max, is_number } = row::maximum(level, z);
+    if !(is_number && max.is_finite()) {
+        return None;
     }
-    for z in z {
+    let m = row::column_of(level, z, max);
+    dispatch!(level, _simd => for z in z {
         *z -= max;
-    }
-    max.is_finite().then_some((m, max))
+    });
+    Some((m, max))
 }
 
 /// The exponentials, what they add up to, and `1 - p` of each class.
 fn exponentials(level: Level, max: f64, m: usize, classes: usize, scratch: &mut Scratch) -> RowSums<f64> {
-    let Scratch { general, exps, rest, .. } = scratch;
+    let Scratch { shifted, exps, rest, .. } = scratch;
     dispatch!(level, simd => {
-        for (exps, t) in exps.chunks_exact_mut(WIDTH).zip(general.shifted.chunks_exact(WIDTH)) {
+        for (exps, t) in exps.chunks_exact_mut(WIDTH).zip(shifted.chunks_exact(WIDTH)) {
             math::exp_f64(simd, f64x8::from_slice(simd, t)).store_slice(exps);
         }
-    });
-    exps[classes..].fill(0.0);
-    exps[m] = 0.0;
-    let others = total(&exps[..classes]);
-    exps[m] = 1.0;
-    let lse = dispatch!(level, simd => math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0]);
-    let one_over_sum = 1.0 / (others + 1.0);
-    rest.iter_mut().zip(&*exps).for_each(|(rest, e)| *rest = 1.0 - e * one_over_sum);
-    rest[m] = others * one_over_sum;
-    RowSums { max, others, lse }
+        exps[classes..].fill(0.0);
+        exps[m] = 0.0;
+        let others = total(&exps[..classes]);
+        exps[m] = 1.0;
+        let lse = math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0];
+        let one_over_sum = 1.0 / (others + 1.0);
+        for (rest, e) in rest.iter_mut().zip(&*exps) {
+            *rest = 1.0 - e * one_over_sum;
+        }
+        rest[m] = others * one_over_sum;
+        RowSums { max, others, lse }
+    })
 }
 
 /// The row's loss by another likelihood, without its z-loss; the coefficients become those of its gradient.
@@ -148,7 +158,7 @@ fn replace_likelihood(
     a: &mut Coefficients<f64>,
     scratch: &mut Scratch,
 ) -> f64 {
-    let Scratch { general: GeneralScratch { shifted, coefficients, .. }, exps, rest, terms, .. } = scratch;
+    let Scratch { general: GeneralScratch { coefficients, .. }, shifted, exps, rest, terms, .. } = scratch;
     let of_classes = Classes { shifted, exps, rest };
     likelihood::weigh(level, likelihood, &of_classes, row, coefficients, terms);
     let loss = total(&terms[..classes]);
@@ -168,33 +178,59 @@ struct Penalized<'a> {
     lse: f64,
     /// `1 / S`.
     one_over_sum: f64,
+    wants_gradient: bool,
     t: &'a [f64],
     e: &'a [f64],
     q: &'a [f64],
     rest: &'a [f64],
+    coefficients: &'a [f64],
     terms: &'a mut [f64],
     gradient: &'a mut [f64],
 }
 
+// Plain loops, and closures that these call: what is handed to an iterator is not compiled for the instruction set.
 impl<'a> Penalized<'a> {
-    fn new(row_weight: f64, m: usize, classes: usize, row: &RowSums<f64>, scratch: &'a mut Scratch) -> Self {
+    #[inline(always)]
+    fn new(
+        row_weight: f64,
+        m: usize,
+        classes: usize,
+        row: &RowSums<f64>,
+        wants_gradient: bool,
+        scratch: &'a mut Scratch,
+    ) -> Self {
         Self {
             row_weight,
             m,
             lse: row.lse,
             one_over_sum: 1.0 / (row.others + 1.0),
-            t: &scratch.general.shifted[..classes],
+            wants_gradient,
+            t: &scratch.shifted[..classes],
             e: &scratch.exps[..classes],
             q: &scratch.smoothed[..classes],
             rest: &scratch.rest[..classes],
+            coefficients: &scratch.general.coefficients[..classes],
             terms: &mut scratch.terms[..classes],
             gradient: &mut scratch.gradient[..classes],
         }
     }
 
+    /// Sets the gradient to that of the row without penalties.
+    #[inline(always)]
+    fn start(&mut self, of_row: &RowGradient<f64>) {
+        if self.wants_gradient {
+            for ((g, e), a) in self.gradient.iter_mut().zip(self.e).zip(self.coefficients) {
+                *g = of_row.at(*e, *a);
+            }
+            self.gradient[self.m] = of_row.at_maximum;
+        }
+    }
+
     /// Adds a penalty's gradient, and returns its loss.
+    #[inline(always)]
     fn add(&mut self, penalty: &Penalty) -> f64 {
-        let Self { m, one_over_sum, t, e, q, rest, .. } = *self;
+        let (m, one_over_sum, classes) = (self.m, self.one_over_sum, self.terms.len());
+        let (t, e, q, rest) = (&self.t[..classes], &self.e[..classes], &self.q[..classes], &self.rest[..classes]);
         let is_there = |class: usize| t[class] != f64::NEG_INFINITY;
         let flag = |holds: bool| if holds { 1.0 } else { 0.0 };
         match *penalty {
@@ -206,7 +242,7 @@ impl<'a> Penalized<'a> {
             }
             Penalty::Margin { strength, margin } => {
                 let factor = self.row_weight * strength;
-                let is_beyond = |c: usize| is_there(c) && -t[c] - margin > 0.0;
+                let is_beyond = |c: usize| is_there(c) & (-t[c] - margin > 0.0);
                 let beyond = self.sum(|c| flag(is_beyond(c)));
                 self.push(factor, |c| if c == m { beyond } else { -flag(is_beyond(c)) });
                 factor * self.sum(|c| if is_beyond(c) { -t[c] - margin } else { 0.0 })
@@ -228,12 +264,20 @@ impl<'a> Penalized<'a> {
         }
     }
 
+    #[inline(always)]
     fn sum(&mut self, term: impl Fn(usize) -> f64) -> f64 {
-        self.terms.iter_mut().enumerate().for_each(|(class, place)| *place = term(class));
+        for (class, place) in self.terms.iter_mut().enumerate() {
+            *place = term(class);
+        }
         total(self.terms)
     }
 
+    #[inline(always)]
     fn push(&mut self, factor: f64, slope: impl Fn(usize) -> f64) {
-        self.gradient.iter_mut().enumerate().for_each(|(class, g)| *g += factor * slope(class));
+        if self.wants_gradient {
+            for (class, g) in self.gradient.iter_mut().enumerate() {
+                *g += factor * slope(class);
+            }
+        }
     }
 }

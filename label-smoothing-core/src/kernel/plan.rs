@@ -4,9 +4,9 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, f64x8};
 
 use super::closed_form::{Sharers, Spread};
-use super::general::Rows;
 use super::math;
 use super::penalized::Terms;
+use super::rows::Rows;
 use crate::check::Problem;
 use crate::config::{ClassWeighting, NonFiniteLogits, Smoothing};
 use crate::element::Element;

@@ -346,8 +346,8 @@ impl<W: Float> Factors<'_, W> {
 pub(super) enum Coefficients<'a, W> {
     /// The same for every class.
     Constant(W),
-    /// One for each class, with room for a multiple of [`LANES`].
-    PerClass(&'a [W]),
+    /// One for each class, each to be multiplied by a factor; with room for a multiple of [`LANES`].
+    PerClass { factor: f64, values: &'a [f64] },
 }
 
 impl<W: Float> Coefficients<'_, W> {
@@ -356,7 +356,13 @@ impl<W: Float> Coefficients<'_, W> {
     fn vector<S: Simd>(&self, simd: S, place: usize) -> W::Vector<S> {
         match self {
             Self::Constant(value) => W::Vector::splat(simd, *value),
-            Self::PerClass(values) => W::Vector::from_slice(simd, &values[place..place + W::WIDTH]),
+            Self::PerClass { factor, values } => {
+                let mut halves = [f64x8::splat(simd, 0.0); 2];
+                for (half, values) in halves.iter_mut().zip(values[place..place + W::WIDTH].chunks_exact(8)) {
+                    *half = f64x8::from_slice(simd, values) * *factor;
+                }
+                W::narrow_vector(simd, halves)
+            }
         }
     }
 }

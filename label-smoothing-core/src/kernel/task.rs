@@ -2,7 +2,7 @@
 
 use super::batch::Common;
 use super::closed_form::{Losses, RowGradient, RowSums};
-use super::general::{GeneralScratch, general_row};
+use super::general::{GeneralRow, GeneralScratch};
 use super::lanes::{Float, LANES};
 use super::memory::{Memory, Upstream, Write};
 use super::plan::{NO_COLUMN, SpreadPlan, SpreadRow};
@@ -44,8 +44,6 @@ struct Scratch<T: Element> {
     exps: Vec<T::Wide>,
     /// The gradient, where it does not lie side by side.
     gradient: Vec<T::Wide>,
-    /// The coefficients, with the batch's factor, rounded.
-    coefficients: Vec<T::Wide>,
     general: GeneralScratch,
 }
 
@@ -58,13 +56,7 @@ impl<T: Element> Scratch<T> {
         if task.common.plan.is_none() {
             general.resize(classes);
         }
-        Self {
-            logits: Vec::new(),
-            exps: room(wants_gradient),
-            gradient: room(wants_gradient && is_apart),
-            coefficients: room(wants_gradient && task.common.plan.is_none()),
-            general,
-        }
+        Self { logits: Vec::new(), exps: room(wants_gradient), gradient: room(wants_gradient && is_apart), general }
     }
 }
 
@@ -170,22 +162,18 @@ impl<T: Element> Task<'_, T> {
             return self.undefined(row);
         };
         let max = sums.max.to_f64();
-        scratch.general.shifted.iter_mut().zip(&z[..classes]).for_each(|(t, z)| *t = z.widen().to_f64() - max);
+        let general = GeneralRow { rows: self.common.rows, row: self.first_row + row, z, classes, max, m: sums.column };
+        let target = general.answer(level, &mut scratch.general);
         self.stats.keep(row, sums.stats());
-        let global = self.first_row + row;
-        let (a, likeliest) = general_row(level, self.common.rows, global, sums.column, classes, &mut scratch.general);
         let of_row = RowSums { max, others: sums.others, lse: sums.lse };
-        self.keep(row, Losses::new(&a, &of_row), sums.column == likeliest);
+        self.keep(row, Losses::new(&target.sums, &of_row), target.is_correct);
         if !self.memory.wants_gradient() {
             return sums.next;
         }
-        let gradient = RowGradient::new(&a, &of_row, self.common.factor);
-        for (rounded, a) in scratch.coefficients.iter_mut().zip(&scratch.general.coefficients) {
-            *rounded = T::Wide::from_f64(a * self.common.factor);
-        }
+        let gradient = RowGradient::new(&target.sums, &of_row, self.common.factor);
         let none = (NO_COLUMN, 0.0);
         let special = [none, none, (sums.column, gradient.at_maximum)];
-        let coefficients = Coefficients::PerClass(&scratch.coefficients);
+        let coefficients = Coefficients::PerClass { factor: self.common.factor, values: &scratch.general.coefficients };
         self.write(row, gradient.probability, coefficients, special, &scratch.exps, &mut scratch.gradient);
         sums.next
     }
