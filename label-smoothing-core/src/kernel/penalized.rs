@@ -242,7 +242,7 @@ impl<'a> Penalized<'a> {
             }
             Penalty::Margin { strength, margin } => {
                 let factor = self.row_weight * strength;
-                let is_beyond = |c: usize| is_there(c) & (-t[c] - margin > 0.0);
+                let is_beyond = |c: usize| is_there(c) && -t[c] - margin > 0.0;
                 let beyond = self.sum(|c| flag(is_beyond(c)));
                 self.push(factor, |c| if c == m { beyond } else { -flag(is_beyond(c)) });
                 factor * self.sum(|c| if is_beyond(c) { -t[c] - margin } else { 0.0 })
