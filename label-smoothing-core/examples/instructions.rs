@@ -9,7 +9,9 @@
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use label_smoothing_core::{Array, Config, ConfigBuilder, Element, Error, Problem, Smoothing, Targets, bf16, kernel};
+use label_smoothing_core::{
+    Array, Config, ConfigBuilder, Element, Error, Likelihood, Penalty, Problem, Smoothing, Targets, bf16, kernel,
+};
 
 /// The shape of the logits, with the classes on axis 1.
 type Dims = &'static [usize];
@@ -30,7 +32,11 @@ const BATCHES: &[Batch] = &[
     ("bf16-1024x10", &[1024, 10], indices::<bf16>),
     ("bf16-256x1000", &[256, 1000], indices::<bf16>),
     ("f32-256x1000-mixed", &[256, 1000], mixed),
+    ("f32-1024x10-probabilities", &[1024, 10], probabilities),
     ("f32-256x1000-probabilities", &[256, 1000], probabilities),
+    ("f32-256x1000-class-weights", &[256, 1000], class_weights),
+    ("f32-256x1000-confidence-penalty", &[256, 1000], confidence_penalty),
+    ("f32-256x1000-focal", &[256, 1000], focal),
     ("f32-256x1000-binary", &[256, 1000], binary),
 ];
 
@@ -77,6 +83,21 @@ fn probabilities(dims: Dims, repetitions: usize) -> Result<(), Error> {
     let values: Vec<f32> =
         (0..dims.iter().product()).map(|at| (scattered(at + 7) * 2.0 / dims[1] as f64) as f32).collect();
     repeat(&cross_entropy(), dims, Targets::probabilities(Array::new(dims, values)), repetitions)
+}
+
+fn class_weights(dims: Dims, repetitions: usize) -> Result<(), Error> {
+    let weights: Vec<f64> = (0..dims[1]).map(|class| 0.5 + scattered(class)).collect();
+    repeat::<f32>(&cross_entropy().class_weights(weights), dims, Targets::indices(labels(dims, 0)), repetitions)
+}
+
+fn confidence_penalty(dims: Dims, repetitions: usize) -> Result<(), Error> {
+    let config = cross_entropy().penalties([Penalty::Confidence { strength: 0.1 }]);
+    repeat::<f32>(&config, dims, Targets::indices(labels(dims, 0)), repetitions)
+}
+
+fn focal(dims: Dims, repetitions: usize) -> Result<(), Error> {
+    let config = cross_entropy().likelihood(Likelihood::Focal { gamma: 2.0, alpha: None });
+    repeat::<f32>(&config, dims, Targets::indices(labels(dims, 0)), repetitions)
 }
 
 fn binary(dims: Dims, repetitions: usize) -> Result<(), Error> {

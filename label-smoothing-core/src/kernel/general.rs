@@ -1,5 +1,7 @@
 //! The coefficients of any row, class by class: probabilities, class weights, distributions, restricted support.
 
+use std::ops::{Add, Range};
+
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f64x8};
 
@@ -34,8 +36,9 @@ struct Blocks {
 }
 
 impl GeneralScratch {
-    pub(super) fn resize(&mut self, classes: usize) {
-        self.coefficients.resize(classes.next_multiple_of(LANES), 0.0);
+    /// Makes room for some columns of rows of so many classes.
+    pub(super) fn resize(&mut self, columns: usize, classes: usize) {
+        self.coefficients.resize(columns.next_multiple_of(LANES), 0.0);
         let Blocks { given, shifted, terms } = &mut self.blocks;
         for room in [given, shifted, terms] {
             room.resize(classes.min(BLOCK).next_multiple_of(LANES), 0.0);
@@ -43,15 +46,18 @@ impl GeneralScratch {
     }
 }
 
-/// A counted row, the logits of which have a softmax.
-#[derive(Clone, Copy)]
+/// A counted row, the logits of which have a softmax, or some columns of one.
+#[derive(Clone)]
 pub(super) struct GeneralRow<'a, T> {
     /// The problem and the row's number in it.
     pub(super) rows: &'a dyn Rows,
     pub(super) row: usize,
-    /// The logits, and what follows them in memory.
-    pub(super) z: &'a [T],
+    /// The number of classes of the whole row.
     pub(super) classes: usize,
+    /// The columns that are looked at.
+    pub(super) columns: Range<usize>,
+    /// Their logits, and what follows them in memory.
+    pub(super) z: &'a [T],
     pub(super) max: f64,
     /// The column of the maximum.
     pub(super) m: usize,
@@ -93,8 +99,17 @@ pub(super) struct GeneralAnswer {
 }
 
 impl<T: Element> GeneralRow<'_, T> {
-    /// Finds the coefficients.
+    /// Finds the coefficients of a whole row.
     pub(super) fn answer(&self, level: Level, scratch: &mut GeneralScratch) -> GeneralAnswer {
+        let mut sums = GeneralSums::default();
+        self.blocks(level, scratch, |block| sums = sums + block);
+        let sums = sums.coefficients(scratch.coefficients[self.m], self.rows.z_factor(self.row));
+        GeneralAnswer { sums, is_correct: self.rows.is_likeliest(self.row, self.m) }
+    }
+
+    /// Finds the coefficients of the columns, and what each block of them adds up to.
+    pub(super) fn blocks(&self, level: Level, scratch: &mut GeneralScratch, mut each: impl FnMut(GeneralSums)) {
+        scratch.resize(self.columns.len(), self.classes);
         let GeneralScratch { shares, coefficients, blocks } = scratch;
         let smoothing = self.smoothing(shares);
         let RowWeighting { mut factor, classes: mut weights, is_expected } = self.rows.weighting(self.row);
@@ -102,25 +117,13 @@ impl<T: Element> GeneralRow<'_, T> {
             factor *= self.expected(level, &smoothing, weights.take(), blocks);
         }
         let target = Target { smoothing, subtracts_entropy: self.rows.subtracts_entropy(), factor, weights };
-        let mut sums = Sums::default();
-        dispatch!(level, simd => for first in (0..self.classes).step_by(BLOCK) {
-            self.block(simd, first, &target, blocks, &mut coefficients[first..], &mut sums);
-        });
-        let at_maximum = coefficients[self.m];
-        let sums = Coefficients {
-            total: sums.of_others + at_maximum,
-            total_of_others: sums.of_others,
-            at_maximum,
-            shifted: sums.shifted,
-            given: sums.given,
-            given_shifted: sums.given_shifted,
-            z_factor: self.rows.z_factor(self.row),
-            offset: factor * sums.entropy,
-        };
-        GeneralAnswer { sums, is_correct: self.rows.is_likeliest(self.row, self.m) }
+        for first in self.columns.clone().step_by(BLOCK) {
+            let a = &mut coefficients[first - self.columns.start..];
+            each(dispatch!(level, simd => self.block(simd, first, &target, blocks, a)));
+        }
     }
 
-    /// Forms the coefficients of the block that starts at `first`, and adds it to the sums.
+    /// Forms the coefficients of the block that starts at column `first`, and adds it up.
     #[inline(always)]
     fn block<S: Simd>(
         &self,
@@ -129,28 +132,29 @@ impl<T: Element> GeneralRow<'_, T> {
         target: &Target<'_>,
         blocks: &mut Blocks,
         coefficients: &mut [f64],
-        sums: &mut Sums,
-    ) {
-        let block = first..self.classes.min(first + BLOCK);
+    ) -> GeneralSums {
+        let block = first..self.columns.end.min(first + BLOCK);
         let (count, room) = (block.len(), block.len().next_multiple_of(LANES));
         let (a, q) = (&mut coefficients[..room], &mut blocks.given[..room]);
         let (t, terms) = (&mut blocks.shifted[..room], &mut blocks.terms[..room]);
         self.rows.given(simd.level(), self.row, block.clone(), &mut q[..count]);
-        shift(&self.z[block.clone()], self.max, &mut t[..count]);
+        shift(&self.z[first - self.columns.start..], self.max, &mut t[..count]);
         smooth(&target.smoothing, first, &q[..count], &mut a[..count]);
         q[count..].fill(0.0);
         t[count..].fill(0.0);
+        let mut offset = 0.0;
         if target.subtracts_entropy {
             entropy_terms(simd, a, terms);
-            sums.entropy += total(&terms[..count]);
+            offset = target.factor * total(&terms[..count]);
         }
         target.weigh(first, &mut a[..count]);
         // The column of the maximum is kept out. Its shifted logit is 0, so that only `R` sees the difference.
         let at_maximum = block.contains(&self.m).then(|| std::mem::take(&mut a[self.m - first]));
-        sums.add(simd, a, q, t);
+        let sums = GeneralSums::of_block(simd, a, q, t, offset);
         if let Some(at_maximum) = at_maximum {
             a[self.m - first] = at_maximum;
         }
+        sums
     }
 
     /// The smoothed target, without any weight.
@@ -249,23 +253,25 @@ fn entropy_terms<S: Simd>(simd: S, q: &[f64], terms: &mut [f64]) {
     }
 }
 
-/// What a row's columns add up to.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sums {
-    /// `R`.
-    of_others: f64,
+/// What columns of a row add up to.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct GeneralSums {
+    /// `R`: of the coefficients, without the column of the maximum.
+    pub(super) of_others: f64,
     /// `D`.
-    shifted: f64,
-    given: f64,
-    given_shifted: f64,
-    /// The entropy of the smoothed target, without any weight.
-    entropy: f64,
+    pub(super) shifted: f64,
+    /// Of the target as given.
+    pub(super) given: f64,
+    /// Of its products with the shifted logits.
+    pub(super) given_shifted: f64,
+    /// The entropy to take off.
+    pub(super) offset: f64,
 }
 
-impl Sums {
-    /// Adds a block of coefficients, targets as given, and shifted logits.
+impl GeneralSums {
     #[inline(always)]
-    fn add<S: Simd>(&mut self, simd: S, a: &[f64], q: &[f64], t: &[f64]) {
+    fn of_block<S: Simd>(simd: S, a: &[f64], q: &[f64], t: &[f64], offset: f64) -> Self {
         let mut lanes = [[f64x8::splat(simd, 0.0); MAX_PARTS]; 4];
         for ((a, q), t) in a.chunks_exact(LANES).zip(q.chunks_exact(LANES)).zip(t.chunks_exact(LANES)) {
             for part in 0..MAX_PARTS {
@@ -278,10 +284,34 @@ impl Sums {
             }
         }
         let sum = |lanes: &[f64x8<S>; MAX_PARTS]| join(f64::fold(simd, lanes).as_slice());
-        self.of_others += sum(&lanes[0]);
-        self.shifted += sum(&lanes[1]);
-        self.given += sum(&lanes[2]);
-        self.given_shifted += sum(&lanes[3]);
+        Self {
+            of_others: sum(&lanes[0]),
+            shifted: sum(&lanes[1]),
+            given: sum(&lanes[2]),
+            given_shifted: sum(&lanes[3]),
+            offset,
+        }
+    }
+
+    /// What the formula takes of a whole row's, given the coefficient in the column of the maximum.
+    pub(super) fn coefficients(&self, at_maximum: f64, z_factor: f64) -> Coefficients<f64> {
+        let Self { of_others, shifted, given, given_shifted, offset } = *self;
+        let total = of_others + at_maximum;
+        Coefficients { total, total_of_others: of_others, at_maximum, shifted, given, given_shifted, z_factor, offset }
+    }
+}
+
+impl Add for GeneralSums {
+    type Output = Self;
+
+    fn add(self, next: Self) -> Self {
+        Self {
+            of_others: self.of_others + next.of_others,
+            shifted: self.shifted + next.shifted,
+            given: self.given + next.given,
+            given_shifted: self.given_shifted + next.given_shifted,
+            offset: self.offset + next.offset,
+        }
     }
 }
 

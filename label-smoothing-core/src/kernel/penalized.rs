@@ -50,10 +50,16 @@ struct Scratch {
 
 impl Scratch {
     fn new(classes: usize) -> Self {
-        let mut general = GeneralScratch::default();
-        general.resize(classes);
         let room = || vec![0.0; classes.next_multiple_of(LANES)];
-        Self { general, shifted: room(), smoothed: room(), exps: room(), rest: room(), terms: room(), gradient: room() }
+        Self {
+            general: GeneralScratch::default(),
+            shifted: room(),
+            smoothed: room(),
+            exps: room(),
+            rest: room(),
+            terms: room(),
+            gradient: room(),
+        }
     }
 }
 
@@ -79,7 +85,7 @@ impl<T: Element> Task<'_, T> {
             return;
         };
         let of_row = exponentials(level, max, m, classes, scratch);
-        let general = GeneralRow { rows, row: global, z: &scratch.shifted, classes, max: 0.0, m };
+        let general = GeneralRow { rows, row: global, classes, columns: 0..classes, z: &scratch.shifted, max: 0.0, m };
         let GeneralAnswer { sums: mut a, is_correct } = general.answer(level, &mut scratch.general);
         if terms.penalties.iter().any(|penalty| matches!(penalty, Penalty::Poly { .. })) {
             general.smoothed(level, &mut scratch.general, &mut scratch.smoothed);

@@ -52,11 +52,12 @@ impl<T: Element> Scratch<T> {
         let classes = task.common.shape.classes();
         let (wants_gradient, is_apart) = (task.memory.wants_gradient(), task.common.shape.inner() > 1);
         let room = |needed: bool| vec![T::Wide::default(); if needed { classes.next_multiple_of(LANES) } else { 0 }];
-        let mut general = GeneralScratch::default();
-        if task.common.plan.is_none() {
-            general.resize(classes);
+        Self {
+            logits: Vec::new(),
+            exps: room(wants_gradient),
+            gradient: room(wants_gradient && is_apart),
+            general: GeneralScratch::default(),
         }
-        Self { logits: Vec::new(), exps: room(wants_gradient), gradient: room(wants_gradient && is_apart), general }
     }
 }
 
@@ -162,7 +163,8 @@ impl<T: Element> Task<'_, T> {
             return self.undefined(row);
         };
         let max = sums.max.to_f64();
-        let general = GeneralRow { rows: self.common.rows, row: self.first_row + row, z, classes, max, m: sums.column };
+        let (rows, row_of_batch, m) = (self.common.rows, self.first_row + row, sums.column);
+        let general = GeneralRow { rows, row: row_of_batch, classes, columns: 0..classes, z, max, m };
         let target = general.answer(level, &mut scratch.general);
         self.stats.keep(row, sums.stats());
         let of_row = RowSums { max, others: sums.others, lse: sums.lse };
