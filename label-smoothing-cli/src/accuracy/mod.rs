@@ -2,13 +2,13 @@
 //!
 //! The rows, the exact answers and the measure are those of the conformance kit.
 
+mod args;
 mod figures;
 mod report;
 
 use label_smoothing_conformance::accuracy::{Answer, CLASSES, EPSILONS, Point, Row, Sums, ask};
 use label_smoothing_conformance::{Backend, Dtype};
 
-use crate::args::AccuracyArgs;
 use crate::backends;
 use crate::compare::{self, Batch};
 use crate::error::{Error, Fallible, Result};
@@ -16,7 +16,7 @@ use crate::progress;
 use crate::staged;
 use figures::{Figures, Place};
 
-pub(crate) use figures::By;
+pub(crate) use args::AccuracyArgs;
 
 /// What a backend of ours is said to call.
 const OURS: &str = "ours";
