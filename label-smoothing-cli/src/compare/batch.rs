@@ -60,6 +60,7 @@ impl FromStr for Shape {
 pub(crate) struct Batch {
     pub(super) shape: Shape,
     /// The element type of the logits, which holds every one of them.
+    #[allow(dead_code, reason = "those who read it are features")]
     pub(super) dtype: Dtype,
     /// The smoothing rate.
     pub(super) epsilon: f64,
