@@ -133,3 +133,86 @@ fn speeds_are_those_that_were_measured() {
         }
     }
 }
+
+/// The rows of the tables of accuracy: a label, and how `accuracy` names what it measured.
+const MEASURED: [(&str, &str, &str); 10] = [
+    ("the kernel, and every adapter on it", "kernel", "ours"),
+    ("composed, candle", "candle-composed", "ours"),
+    ("composed, burn", "burn-composed", "ours"),
+    ("composed, tch", "tch-composed", "ours"),
+    ("ndarray: a plain loop", "ndarray", "a plain loop over the rows"),
+    ("candle: `candle_nn::loss::cross_entropy`, which does not smooth", "candle", "candle_nn::loss::cross_entropy"),
+    ("candle: smoothed by hand", "candle", "smoothed by hand"),
+    ("burn: `CrossEntropyLossConfig`", "burn", "CrossEntropyLossConfig"),
+    ("dfdx: `cross_entropy_with_logits_loss`", "dfdx", "cross_entropy_with_logits_loss"),
+    ("tch: libtorch's `cross_entropy_loss`", "tch", "libtorch's cross_entropy_loss"),
+];
+
+/// What was measured of somebody in an element type.
+fn measured<'a>(report: &'a Value, backend: &str, calls: &str, dtype: &str) -> Option<&'a Value> {
+    let is = |it: &&Value| {
+        let text = |key: &str| it[key].as_str().unwrap();
+        text("backend") == backend && text("calls").starts_with(calls) && text("dtype") == dtype
+    };
+    let mut found = report["contenders"].as_array().unwrap().iter().filter(is);
+    let first = found.next();
+    assert_eq!(found.count(), 0, "{backend}, {calls}, {dtype} stands there twice");
+    first
+}
+
+/// Loss, target's gradient and row sum, with a digit behind the point.
+fn errors(part: Option<&Value>) -> String {
+    let Some(part) = part else { return "-".to_owned() };
+    let figure = |key: &str| match part[key].as_f64() {
+        Some(units) if units < 999.5 => format!("{units:.1}"),
+        Some(units) => format!("{units:.1e}"),
+        None => part[key].as_str().unwrap().to_owned(),
+    };
+    ["loss", "target_gradient", "row_sum"].map(figure).join(", ")
+}
+
+#[test]
+fn errors_are_those_that_were_measured() {
+    let page = read("docs/numerics.md");
+    let (_, file) = page.split_once("(measurements/").expect("the page names the file that it has the errors from");
+    let report = read(&format!("docs/measurements/{}", file.split(')').next().unwrap()));
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let mut tables = page.split("\n\n").map(rows).filter(|table| table.first().is_some_and(|head| head[0].is_empty()));
+
+    let dtypes = ["f64", "f32", "f16", "bf16"];
+    let by_type = tables.next().unwrap();
+    assert_eq!(by_type[0][1..], dtypes.map(|dtype| format!("`{dtype}`")));
+    let of_kernel = |dtype: &str| measured(&report, "kernel", "ours", dtype).unwrap();
+    for ((label, backend, calls), row) in MEASURED.iter().zip(&by_type[2..]) {
+        let cells = dtypes.map(|dtype| errors(measured(&report, backend, calls, dtype)));
+        assert_eq!((&**label, &row[1..]), (&*row[0], &cells[..]));
+    }
+    for ((label, key), row) in
+        [("share of `2.5 + gap`", "of_bound"), ("share of `2.5 + gap/16`", "of_bound_with_residue")]
+            .iter()
+            .zip(&by_type[2 + MEASURED.len()..])
+    {
+        let cells = dtypes.map(|dtype| format!("{:.0} %", 100.0 * of_kernel(dtype)[key].as_f64().unwrap()));
+        assert_eq!((*label, &row[1..]), (&*row[0], &cells[..]));
+    }
+    assert_eq!(by_type.len(), 2 + MEASURED.len() + 2);
+
+    let by_lead = tables.next().unwrap();
+    assert_eq!(by_lead[0][1..], ["0", "1", "4", "17", "40", "80"]);
+    for ((label, backend, calls), row) in MEASURED.iter().zip(&by_lead[2..]) {
+        let parts = measured(&report, backend, calls, "f32").unwrap()["by_lead"].as_array().unwrap();
+        let leads: Vec<String> = parts.iter().map(|part| part["lead"].as_f64().unwrap().to_string()).collect();
+        assert_eq!(leads, by_lead[0][1..], "{label}");
+        let cells: Vec<String> = parts.iter().map(|part| errors(Some(part))).collect();
+        assert_eq!((*label, &row[1..]), (&*row[0], &cells[..]));
+    }
+    assert_eq!(by_lead.len(), 2 + MEASURED.len());
+
+    // "Every adapter on it": but for the losses of dfdx, whose types force `f16`.
+    for dtype in dtypes {
+        for (adapter, _) in ADAPTERS.iter().filter(|(name, _)| *name != "dfdx" || !dtype.ends_with("f16")) {
+            let figures = errors(measured(&report, adapter, "ours", dtype));
+            assert_eq!(figures, errors(Some(of_kernel(dtype))), "{adapter}, {dtype}");
+        }
+    }
+}

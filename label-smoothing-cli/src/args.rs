@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use label_smoothing_conformance::Dtype;
 use label_smoothing_core::{Denominator, LossFamily, Preset};
 
+use crate::accuracy::AccuracyArgs;
 use crate::compare::Shape;
 use crate::tensor::Place;
 use crate::train::Rule;
@@ -19,6 +20,7 @@ Examples:
   label-smoothing                                     does every backend compute what it should?
   label-smoothing evaluate --logits z.npy --targets y.npy --label-smoothing 0.1 --gradient-out g.npy
   label-smoothing compare --backend candle --shape 4096x1000 --svg speed.svg
+  label-smoothing accuracy --dtype f32 --by lead      how far off is which loss, on confident rows and on others?
   label-smoothing train --label-smoothing 0.1         does smoothing help on real digits?
   label-smoothing completions bash > ~/.local/share/bash-completion/completions/label-smoothing
 
@@ -73,6 +75,8 @@ pub(crate) enum Command {
     Evaluate(Box<EvaluateArgs>),
     /// Measure speed and memory beside what each framework's users would call instead
     Compare(CompareArgs),
+    /// Measure accuracy beside what each framework's users would call instead
+    Accuracy(AccuracyArgs),
     /// What `compare` calls in a process of its own
     #[command(hide = true)]
     PeakMemory(PeakMemoryArgs),

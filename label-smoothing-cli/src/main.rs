@@ -1,6 +1,7 @@
-//! The command `label-smoothing`: the conformance kit, the smoothed loss of arrays in files, its speed beside the
-//! frameworks' own, and what it does to a network that is trained with it.
+//! The command `label-smoothing`: the conformance kit, the smoothed loss of arrays in files, its speed and accuracy beside
+//! the frameworks' own, and what it does to a network that is trained with it.
 
+mod accuracy;
 mod args;
 mod backends;
 mod chart;
@@ -66,6 +67,7 @@ fn run(cli: Cli) -> Result<(String, ExitCode)> {
         Command::Check(args) => conformance::check(&args)?,
         Command::Evaluate(args) => (evaluate::run(&args)?, true),
         Command::Compare(args) => (compare::run(&args)?, true),
+        Command::Accuracy(args) => (accuracy::run(&args)?, true),
         Command::PeakMemory(args) => (compare::peak_memory(&args)?, true),
         Command::Train(args) => (train::run(&args)?, true),
         Command::Backends => (backends::table(), true),

@@ -108,10 +108,9 @@ fn completions_are_made_for_every_shell() {
 
 #[test]
 fn help_has_examples() {
-    for arguments in
-        [&["--help"][..], &["check", "--help"], &["evaluate", "--help"], &["compare", "--help"], &["train", "--help"]]
-    {
-        let text = succeed(arguments);
+    for subcommand in ["", "check", "evaluate", "compare", "accuracy", "train"] {
+        let arguments: Vec<&str> = [subcommand, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let text = succeed(&arguments);
         let (_, examples) = text.split_once("\nExample").unwrap_or_else(|| panic!("{text}"));
         assert!(examples.contains("  label-smoothing"), "{text}");
         assert!(!text.contains('\x1b'), "colours are for terminals");

@@ -181,6 +181,9 @@ fn options_that_are_no_numbers() {
         owned(&["compare", "--shape", "18446744073709551615x18446744073709551615"]),
         owned(&["compare", "--shape", "0x0"]),
         owned(&["compare", "--shape", "-1x3"]),
+        owned(&["accuracy", "--classes", "18446744073709551616"]),
+        owned(&["accuracy", "--classes", "-10"]),
+        owned(&["accuracy", "--dtype", "f32\n"]),
         owned(&["--filter", "\u{1b}[2J\n"]),
     ] {
         let line = refuse(&arguments);

@@ -5,7 +5,7 @@
 /// # Errors
 ///
 /// Anything else, and a number beyond the largest `f64`, in words that follow the text.
-pub(super) fn parse(text: &str) -> Result<f64, &'static str> {
+pub(crate) fn parse(text: &str) -> Result<f64, &'static str> {
     match text {
         "nan" => return Ok(f64::NAN),
         "inf" => return Ok(f64::INFINITY),

@@ -3,7 +3,7 @@
 mod case;
 mod config;
 mod embedded;
-mod hex;
+pub(crate) mod hex;
 mod json;
 mod read;
 

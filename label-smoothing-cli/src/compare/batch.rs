@@ -3,7 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The smoothing rate of every loss that smooths.
+use label_smoothing_conformance::Dtype;
+use label_smoothing_conformance::accuracy::Row;
+use label_smoothing_core::Element;
+
+/// The smoothing rate of every loss that is timed and smooths.
 pub(super) const EPSILON: f64 = 0.1;
 
 /// The largest batch: 1 GiB of logits, of which some frameworks hold a dozen arrays at a time.
@@ -53,18 +57,34 @@ impl FromStr for Shape {
 
 /// Logits with a full mantissa and one class index per row, the same in every run.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     pub(super) shape: Shape,
-    pub(super) logits: Vec<f32>,
+    /// The element type of the logits, which holds every one of them.
+    #[allow(dead_code, reason = "those who read it are features")]
+    pub(super) dtype: Dtype,
+    /// The smoothing rate.
+    pub(super) epsilon: f64,
+    logits: Vec<f64>,
     targets: Vec<usize>,
 }
 
 impl Batch {
     pub(super) fn new(shape: Shape) -> Self {
         let mut random = fastrand::Rng::with_seed(1);
-        let logits = (0..shape.logits()).map(|_| 16.0 * random.f32() - 8.0).collect();
+        let logits = (0..shape.logits()).map(|_| f64::from(16.0 * random.f32() - 8.0)).collect();
         let targets = (0..shape.rows).map(|_| random.usize(0..shape.classes)).collect();
-        Self { shape, logits, targets }
+        Self { shape, dtype: Dtype::F32, epsilon: EPSILON, logits, targets }
+    }
+
+    /// One row whose accuracy is looked at.
+    pub(crate) fn of_row(row: &Row, epsilon: f64) -> Self {
+        let shape = Shape::new(1, row.logits.len());
+        Self { shape, dtype: row.dtype, epsilon, logits: row.logits.clone(), targets: vec![row.target] }
+    }
+
+    /// The logits in an element type that holds them: that of the batch, or `f64`.
+    pub(super) fn logits<T: Element>(&self) -> Vec<T> {
+        self.logits.iter().map(|&logit| T::from_f64(logit)).collect()
     }
 
     /// The targets in a framework's integer type, which holds every class of the largest batch.

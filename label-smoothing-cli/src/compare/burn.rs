@@ -1,10 +1,11 @@
 //! The adapter for burn, beside burn's own smoothed loss.
 
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
-use label_smoothing_burn::burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
+use label_smoothing_burn::burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
 use label_smoothing_burn::{SmoothedCrossEntropy, SmoothedLoss};
+use label_smoothing_conformance::Dtype;
 
-use super::batch::{Batch, EPSILON};
+use super::batch::Batch;
 use super::contender::{Answer, Contender, Fallible, Pair};
 
 #[derive(Clone)]
@@ -17,19 +18,47 @@ struct Setup {
 
 type Output = (Tensor<1>, Gradients);
 
+impl Setup {
+    fn new(batch: &Batch) -> Fallible<Self> {
+        let device = Device::flex().autodiff();
+        let (rows, classes) = (batch.shape.rows, batch.shape.classes);
+        // burn takes its rate as `f32`, and none of it as no smoothing.
+        let rate = (batch.epsilon != 0.0).then_some(batch.epsilon as f32);
+        let logits = TensorData::new(batch.logits::<f64>(), [rows, classes]);
+        Ok(Self {
+            criterion: SmoothedCrossEntropy::new(batch.epsilon)?,
+            native: CrossEntropyLossConfig::new().with_smoothing(rate).init(&device),
+            logits: Tensor::from_data(logits, (&device, dtype(batch.dtype))).require_grad(),
+            targets: Tensor::from_data(TensorData::new(batch.targets::<i64>(), [rows]), &device),
+        })
+    }
+
+    fn native(self) -> Contender {
+        Contender::new("CrossEntropyLossConfig::with_smoothing, backward", self, native, read)
+    }
+}
+
 pub(super) fn pairs(batch: &Batch) -> Fallible<Vec<Pair>> {
-    let device = Device::flex().autodiff();
-    let (rows, classes) = (batch.shape.rows, batch.shape.classes);
-    let setup = Setup {
-        criterion: SmoothedCrossEntropy::new(EPSILON)?,
-        native: CrossEntropyLossConfig::new().with_smoothing(Some(EPSILON as f32)).init(&device),
-        logits: Tensor::from_data(TensorData::new(batch.logits.clone(), [rows, classes]), &device).require_grad(),
-        targets: Tensor::from_data(TensorData::new(batch.targets::<i64>(), [rows]), &device),
-    };
+    let setup = Setup::new(batch)?;
     Ok(vec![Pair {
         ours: Contender::new("SmoothedCrossEntropy, backward", setup.clone(), ours, read),
-        native: Contender::new("CrossEntropyLossConfig::with_smoothing, backward", setup, native, read),
+        native: setup.native(),
     }])
+}
+
+/// burn makes its smoothed targets in the device's default type, `f32`, and panics where the logits have another.
+pub(super) fn natives(batch: &Batch) -> Fallible<Vec<Contender>> {
+    let is_possible = batch.epsilon == 0.0 || batch.dtype == Dtype::F32;
+    Ok(if is_possible { vec![Setup::new(batch)?.native()] } else { Vec::new() })
+}
+
+fn dtype(dtype: Dtype) -> DType {
+    match dtype {
+        Dtype::F64 => DType::F64,
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::Bf16 => DType::BF16,
+    }
 }
 
 fn ours(setup: &mut Setup) -> Fallible<Output> {
@@ -46,5 +75,6 @@ fn native(setup: &mut Setup) -> Fallible<Output> {
 
 fn read(setup: &Setup, (loss, gradients): Output) -> Fallible<Answer> {
     let gradient = setup.logits.grad(&gradients).ok_or("burn gave the logits no gradient")?;
-    Ok(Answer { loss: loss.into_scalar(), gradient: gradient.into_data().try_to_vec()? })
+    let [loss] = loss.try_into_vec_as::<f64>()?[..] else { return Err("burn gave no scalar loss".into()) };
+    Ok(Answer { loss, gradient: gradient.try_into_vec_as()? })
 }

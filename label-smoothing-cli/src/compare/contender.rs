@@ -4,19 +4,19 @@ use std::hint::black_box;
 
 pub(super) use crate::error::Fallible;
 
-/// What a step computed, read back from the framework.
+/// What a step computed, read back from the framework and widened.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// In nats.
-    pub(super) loss: f32,
+    pub(crate) loss: f64,
     /// In the order of the logits.
-    pub(super) gradient: Vec<f32>,
+    pub(crate) gradient: Vec<f64>,
 }
 
 /// One of the two sides.
-pub(super) struct Contender {
+pub(crate) struct Contender {
     /// What is called.
-    pub(super) is: &'static str,
+    pub(crate) is: &'static str,
     steps: Box<dyn Steps>,
 }
 
@@ -38,7 +38,7 @@ impl Contender {
     }
 
     /// Loss and gradient.
-    pub(super) fn answer(&mut self) -> Fallible<Answer> {
+    pub(crate) fn answer(&mut self) -> Fallible<Answer> {
         self.steps.answer()
     }
 }

@@ -17,13 +17,13 @@ struct Setup {
 
 pub(super) fn pairs(batch: &Batch) -> Fallible<Vec<Pair>> {
     let in_place = Setup {
-        config: Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: EPSILON }).build()?,
+        config: Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: batch.epsilon }).build()?,
         dims: [batch.shape.rows, batch.shape.classes],
-        logits: batch.logits.clone(),
+        logits: batch.logits(),
         targets: batch.targets(),
         gradient: Vec::new(),
     };
-    let buffered = Setup { gradient: vec![0.0; batch.logits.len()], ..in_place.clone() };
+    let buffered = Setup { gradient: vec![0.0; batch.shape.logits()], ..in_place.clone() };
     Ok(vec![
         Pair {
             ours: Contender::new("kernel::loss_and_gradient, buffer reused", buffered.clone(), ours, read),
@@ -105,9 +105,13 @@ fn plain_gradient(row: &mut [f32], sum: f32, target: usize, rows: usize) {
 }
 
 fn read(setup: &Setup, loss: f32) -> Fallible<Answer> {
-    Ok(Answer { loss, gradient: setup.gradient.clone() })
+    Ok(Answer { loss: loss.into(), gradient: widened(&setup.gradient) })
 }
 
 fn read_in_place(setup: &Setup, loss: f32) -> Fallible<Answer> {
-    Ok(Answer { loss, gradient: setup.logits.clone() })
+    Ok(Answer { loss: loss.into(), gradient: widened(&setup.logits) })
+}
+
+fn widened(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| value.into()).collect()
 }

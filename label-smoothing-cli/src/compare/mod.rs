@@ -32,12 +32,11 @@ use crate::backends;
 use crate::error::{Error, Result};
 use crate::progress;
 use crate::staged;
-use batch::Batch;
-use contender::{Fallible, Pair};
+use contender::{Contender, Fallible, Pair};
 use measure::Stream;
 use report::Row;
 
-pub(crate) use batch::Shape;
+pub(crate) use batch::{Batch, Shape};
 pub(crate) use memory::run as peak_memory;
 
 /// A mixture of few and many rows and classes: a small classifier, `ImageNet`, and two language models.
@@ -51,20 +50,22 @@ const LARGE: Shape = Shape::new(512, 32_768);
 pub(crate) struct Compared {
     name: &'static str,
     pairs: fn(&Batch) -> Fallible<Vec<Pair>>,
+    /// What computes the loss without us, in the batch's element type and at its rate; nothing where nothing does.
+    natives: fn(&Batch) -> Fallible<Vec<Contender>>,
 }
 
 const COMPARED: &[Compared] = &[
-    Compared { name: backends::DEFAULT, pairs: kernel::pairs },
+    Compared { name: backends::DEFAULT, pairs: kernel::pairs, natives: |_| Ok(Vec::new()) },
     #[cfg(feature = "ndarray")]
-    Compared { name: "ndarray", pairs: ndarray::pairs },
+    Compared { name: "ndarray", pairs: ndarray::pairs, natives: ndarray::natives },
     #[cfg(feature = "candle")]
-    Compared { name: "candle", pairs: candle::pairs },
+    Compared { name: "candle", pairs: candle::pairs, natives: candle::natives },
     #[cfg(feature = "burn")]
-    Compared { name: "burn", pairs: burn::pairs },
+    Compared { name: "burn", pairs: burn::pairs, natives: burn::natives },
     #[cfg(feature = "dfdx")]
-    Compared { name: "dfdx", pairs: dfdx::pairs },
+    Compared { name: "dfdx", pairs: dfdx::pairs, natives: dfdx::natives },
     #[cfg(feature = "tch")]
-    Compared { name: "tch", pairs: tch::pairs },
+    Compared { name: "tch", pairs: tch::pairs, natives: tch::natives },
 ];
 
 /// Measures, writes the files that are asked for, and gives the table to print.
@@ -88,6 +89,17 @@ pub(crate) fn run(args: &CompareArgs) -> Result<String> {
         let _ = writeln!(text, "chart: {}", path.display());
     }
     Ok(text)
+}
+
+/// The frameworks' own losses of a batch, each with the framework's name; all that are built in where none is named.
+pub(crate) fn natives(names: &[String], batch: &Batch) -> Fallible<Vec<(&'static str, Contender)>> {
+    let mut natives = Vec::new();
+    for compared in
+        COMPARED.iter().filter(|compared| names.is_empty() || names.iter().any(|name| name == compared.name))
+    {
+        natives.extend((compared.natives)(batch)?.into_iter().map(|native| (compared.name, native)));
+    }
+    Ok(natives)
 }
 
 /// Every backend with every shape.
@@ -130,7 +142,7 @@ fn check_outputs(args: &CompareArgs) -> Result<()> {
 }
 
 /// For the kernel, ndarray, candle, burn and dfdx, which share rayon's pool, and for libtorch.
-fn set_threads(threads: usize) -> Result<()> {
+pub(crate) fn set_threads(threads: usize) -> Result<()> {
     #[cfg(feature = "tch")]
     label_smoothing_tch::tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
     rayon::ThreadPoolBuilder::new()

@@ -73,8 +73,8 @@ impl Row {
 
 /// The largest difference between the gradients, over the largest gradient: rounding only where both compute the same.
 pub(super) fn difference(ours: &Answer, native: &Answer) -> f64 {
-    let largest = ours.gradient.iter().fold(0.0_f64, |largest, g| largest.max(f64::from(g.abs())));
-    let differences = ours.gradient.iter().zip(&native.gradient).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
+    let largest = ours.gradient.iter().fold(0.0_f64, |largest, g| largest.max(g.abs()));
+    let differences = ours.gradient.iter().zip(&native.gradient).map(|(a, b)| (a - b).abs());
     // A batch of one class has no gradient.
     differences.fold(0.0, f64::max) / largest.max(f64::MIN_POSITIVE)
 }

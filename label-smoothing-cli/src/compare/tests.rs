@@ -8,12 +8,12 @@ use super::report::difference;
 fn expected(batch: &Batch, epsilon: f64) -> (f64, Vec<f64>) {
     let (rows, classes) = (batch.shape.rows as f64, batch.shape.classes as f64);
     let (mut loss, mut gradient) = (0.0, Vec::new());
-    for (row, target) in batch.logits.chunks_exact(batch.shape.classes).zip(batch.targets::<usize>()) {
-        let sum: f64 = row.iter().map(|&z| f64::from(z).exp()).sum();
+    for (row, target) in batch.logits::<f64>().chunks_exact(batch.shape.classes).zip(batch.targets::<usize>()) {
+        let sum: f64 = row.iter().map(|z| z.exp()).sum();
         for (class, &z) in row.iter().enumerate() {
             let q = epsilon / classes + if class == target { 1.0 - epsilon } else { 0.0 };
-            loss -= q * (f64::from(z) - sum.ln()) / rows;
-            gradient.push((f64::from(z).exp() / sum - q) / rows);
+            loss -= q * (z - sum.ln()) / rows;
+            gradient.push((z.exp() / sum - q) / rows);
         }
     }
     (loss, gradient)
@@ -31,10 +31,10 @@ fn every_contender_computes_loss_and_gradient() {
             {
                 let name = format!("{}: {}", compared.name, contender.is);
                 let answer = contender.answer().unwrap();
-                assert!((f64::from(answer.loss) - loss).abs() < 1e-5 * loss, "{name}: {} is not {loss}", answer.loss);
+                assert!((answer.loss - loss).abs() < 1e-5 * loss, "{name}: {} is not {loss}", answer.loss);
                 assert_eq!(answer.gradient.len(), gradient.len(), "{name}");
                 for (actual, expected) in answer.gradient.iter().zip(gradient) {
-                    assert!((f64::from(*actual) - expected).abs() < 1e-7, "{name}: {actual} is not {expected}");
+                    assert!((actual - expected).abs() < 1e-7, "{name}: {actual} is not {expected}");
                 }
             }
         }
@@ -65,7 +65,7 @@ fn the_difference_is_that_of_the_gradients() {
     let ours = pairs[0].ours.answer().unwrap();
     assert_eq!(difference(&ours, &ours), 0.0);
     let mut other = ours.clone();
-    let largest = ours.gradient.iter().fold(0.0_f32, |largest, g| largest.max(g.abs()));
+    let largest = ours.gradient.iter().fold(0.0_f64, |largest, g| largest.max(g.abs()));
     other.gradient[17] += largest / 4.0;
     assert!((difference(&ours, &other) - 0.25).abs() < 1e-6);
 }
