@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use label_smoothing_core::kernel;
 use label_smoothing_core::kernel::slices::{Merged, Slice, Sums};
-use label_smoothing_core::{Array, Config, ConfigBuilder, Element, ErrorKind, Problem, Smoothing, Targets, bf16, f16};
+use label_smoothing_core::{
+    Array, ClassWeighting, Config, ConfigBuilder, Element, ErrorKind, NonFiniteLogits, Penalty, Problem, Smoothing,
+    Targets, bf16, f16,
+};
 
 const ROWS: usize = 7;
 const PADDING: i64 = -1;
@@ -28,13 +31,34 @@ fn classes_of_targets(classes: usize) -> Vec<i64> {
     vec![0, last, classes as i64 / 2, last, PADDING, 1, 2]
 }
 
-fn configs() -> Vec<ConfigBuilder> {
+/// Numbers that sum to 1, larger for later classes.
+fn prior(classes: usize) -> Vec<f64> {
+    let total = (classes * (classes + 1) / 2) as f64;
+    (0..classes).map(|class| (class + 1) as f64 / total).collect()
+}
+
+/// Rows of a spread, and others: with weights of classes inside the sum, a prior, and excluded classes.
+fn configs(classes: usize) -> Vec<ConfigBuilder> {
     let start = || Config::cross_entropy().ignore_index([PADDING]);
+    let uniform = || start().smoothing(Smoothing::Uniform { epsilon: 0.1 });
+    let weights: Vec<f64> = (0..classes).map(|class| 0.5 + (class % 5) as f64 * 0.25).collect();
     vec![
         start(),
         start().smoothing(Smoothing::UniformOthers { epsilon: 0.25 }).z_loss(1e-3),
-        start().smoothing(Smoothing::Uniform { epsilon: 0.1 }).subtract_entropy(true),
+        uniform().subtract_entropy(true),
+        uniform().class_weights(weights.clone()),
+        uniform().class_weights(weights).class_weighting(ClassWeighting::Expected).subtract_entropy(true),
+        start().smoothing(Smoothing::Distribution { epsilon: 0.1, distribution: prior(classes) }).z_loss(1e-3),
+        start().smoothing(Smoothing::UniformOthers { epsilon: 0.25 }).excluded_classes([0, classes - 1]),
     ]
+}
+
+/// Every class of every row has some probability, but for row 3, whose first classes are masked and have none.
+fn probabilities(classes: usize) -> Vec<f32> {
+    let value = |at: usize| 1.0 + (at * 40_503 % 1024) as f32 / 256.0;
+    let mut values: Vec<f32> = (0..ROWS * classes).map(|at| value(at) / classes as f32).collect();
+    values[3 * classes..3 * classes + classes / 2].fill(0.0);
+    values
 }
 
 fn slice_of<T: Copy>(values: &[T], all: usize, classes: &Range<usize>) -> Vec<T> {
@@ -98,14 +122,23 @@ fn bits<T: Element>(values: &[T]) -> Vec<u64> {
 }
 
 fn for_each_problem(classes: usize, each: impl Fn(&Problem<f32>)) {
-    for config in configs() {
+    // Without the row that has no softmax, so that the sums are numbers.
+    let mask = || Array::new([ROWS], (0..ROWS).map(|row| row != 5).collect::<Vec<_>>());
+    for config in configs(classes) {
         let config = config.build().unwrap();
         let targets = || Targets::indices(Array::new([ROWS], classes_of_targets(classes)));
         each(&Problem::new(&config, &[ROWS, classes], targets()).unwrap());
-        // Without the row that has no softmax, so that the sums are numbers.
-        let mask = Array::new([ROWS], (0..ROWS).map(|row| row != 5).collect::<Vec<_>>());
-        each(&Problem::new(&config, &[ROWS, classes], targets().masked(mask)).unwrap());
+        each(&Problem::new(&config, &[ROWS, classes], targets().masked(mask())).unwrap());
     }
+    let config = Config::cross_entropy().build().unwrap();
+    let targets = Targets::probabilities(Array::new([ROWS, classes], probabilities(classes)));
+    each(&Problem::new(&config, &[ROWS, classes], targets.masked(mask())).unwrap());
+    let last = classes as i64 - 1;
+    let entries: Vec<i64> =
+        (0..ROWS as i64).flat_map(|row| [last - row, (last / 2 + row) % classes as i64, last]).collect();
+    let targets =
+        Targets::sparse(Array::new([ROWS, 3], entries), Array::new([ROWS, 3], [0.5, 0.25, 0.25].repeat(ROWS)));
+    each(&Problem::new(&config, &[ROWS, classes], targets.masked(mask())).unwrap());
 }
 
 fn same_bits<T: Element>() {
@@ -200,12 +233,18 @@ fn what_is_not_a_slice_is_refused_with_its_reason() {
     assert_eq!(message(2..5), "the slice holds classes 2 to 5 (excluded), but the classes are 0 to 3");
     assert_eq!(message(2..2), "the slice holds classes 2 to 2 (excluded), but the classes are 0 to 3");
 
-    let weighted =
-        Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.1 }).class_weights([1.0; 4]).build();
-    let weighted = weighted.unwrap();
-    let problem_with_weights = Problem::new(&weighted, &[1, 4], targets()).unwrap();
-    let error = Slice::new(&problem_with_weights, 0..4).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+    let refusal = |config: ConfigBuilder| {
+        let config = config.build().unwrap();
+        let problem = Problem::new(&config, &[1, 4], targets()).unwrap();
+        Slice::new(&problem, 0..4).unwrap_err()
+    };
+    let restricted = Config::cross_entropy().non_finite_logits(NonFiniteLogits::RestrictSupport);
+    let penalized = Config::cross_entropy().penalties([Penalty::Confidence { strength: 0.1 }]);
+    for config in [restricted, penalized, Config::binary_cross_entropy()] {
+        let error = refusal(config);
+        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+        assert!(error.to_string().starts_with("a vocabulary in slices takes softmax losses with"), "{error}");
+    }
 
     let slice = |classes| Slice::new(&problem, classes).unwrap();
     let sums = |classes: Range<usize>, value: f32| -> Sums<f32> {

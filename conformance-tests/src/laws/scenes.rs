@@ -37,7 +37,14 @@ pub(super) fn vocabularies() -> Vec<Scene> {
         row_weights: Some(list(random, 2, 0.5, 2.0)),
         ..others
     };
-    vec![padded, others]
+    let random = &mut Random::new(13);
+    let prior = plain("vocabulary-prior", random, 2, 8200);
+    let prior = Scene {
+        smoothing: Smoothing::Distribution { epsilon: 0.2, distribution: distribution(random, 8200) },
+        class_weights: Some(list(random, 8200, 0.5, 2.0)),
+        ..prior
+    };
+    vec![padded, others, prior]
 }
 
 fn table(random: &mut Random, rows: usize, classes: usize, low: f64, high: f64) -> Table<f64> {

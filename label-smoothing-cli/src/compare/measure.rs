@@ -119,11 +119,12 @@ mod tests {
 
     #[test]
     fn a_ratio_above_one_means_that_ours_is_faster() {
-        let mut pair = Pair { ours: sleeper(2), native: sleeper(20) };
+        // A sleep is never shorter than asked for; on a busy machine it may be much longer.
+        let mut pair = Pair { ours: sleeper(2), native: sleeper(50) };
         let timing = alternate(&mut pair, &mut Stream::new(1000, 1), Duration::from_millis(10)).unwrap();
-        assert!(timing.ours >= 0.002 && timing.native >= 0.020, "{timing:?}");
-        assert!((1.5..=10.5).contains(&timing.ratio), "{timing:?}");
-        assert!(timing.stream_fraction > 0.0 && timing.stream_fraction < 0.5, "{timing:?}");
+        assert!(timing.ours >= 0.002 && timing.native >= 0.050, "{timing:?}");
+        assert!(timing.ratio > 1.0, "{timing:?}");
+        assert!(timing.stream_fraction > 0.0 && timing.stream_fraction < 1.0, "{timing:?}");
     }
 
     #[test]

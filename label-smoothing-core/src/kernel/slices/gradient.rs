@@ -2,16 +2,18 @@
 
 use fearless_simd::Level;
 
+use super::merge::MergedRow;
 use super::{Merged, Slice};
 use crate::element::Element;
 use crate::error::{Error, check_length};
 use crate::kernel::batch;
 use crate::kernel::closed_form::{RowGradient, RowSums};
+use crate::kernel::general::{GeneralScratch, GeneralSums};
 use crate::kernel::lanes::LANES;
 use crate::kernel::memory::{GradientOf, Upstream};
-use crate::kernel::plan::SpreadRow;
+use crate::kernel::plan::SpreadPlan;
 use crate::kernel::row::{self, Coefficients, Factors};
-use crate::kernel::stats::RowStats;
+use crate::kernel::rows::Rows;
 use crate::kernel::task::scaled;
 
 impl<P: Element> Slice<'_, P> {
@@ -58,7 +60,7 @@ impl<P: Element> Slice<'_, P> {
     fn check_gradient<T: Element>(&self, logits: &[T], merged: &Merged<T::Wide>, found: usize) -> Result<(), Error> {
         self.check(logits)?;
         check_length("the slice's gradient", found, logits.len())?;
-        check_length("the rows' statistics", merged.stats.len(), self.problem.shape().rows())
+        check_length("the rows' statistics", merged.rows.len(), self.problem.shape().rows())
     }
 
     fn write<T: Element, G: Element<Wide = T::Wide>>(
@@ -74,48 +76,46 @@ impl<P: Element> Slice<'_, P> {
         let tasks: Vec<_> = gradient.chunks_mut(rows * classes).enumerate().collect();
         batch::map(tasks, |(task, gradient)| {
             let mut exps = vec![T::Wide::default(); classes.next_multiple_of(LANES)];
+            let mut scratch = GeneralScratch::default();
             for (index, out) in gradient.chunks_mut(classes).enumerate() {
                 let row = task * rows + index;
-                let of_row = OfRow { level, upstream: upstream.at(row), factor, stats: merged.stats[row] };
-                match self.plan.row(self.problem, row) {
-                    Some(target) => self.write_row(self.row_of(logits, row), &target, of_row, &mut exps, out),
-                    None => out.fill(G::default()),
+                let (z, merged) = (self.row_of(logits, row), merged.rows[row]);
+                if !self.problem.is_counted(row) {
+                    out.fill(G::default());
+                    continue;
+                }
+                let Some(sums) = row::again(level, z, merged.stats, &mut exps) else {
+                    out.fill(G::narrow(T::Wide::from_f64(f64::NAN)));
+                    continue;
+                };
+                let sums = RowSums { max: sums.max.to_f64(), others: sums.others, lse: sums.lse };
+                let of_row = OfRow { level, upstream: upstream.at(row), factor, merged, sums, exps: &exps };
+                match &self.plan {
+                    Some(plan) => self.write_spread_row(row, plan, &of_row, out),
+                    None => self.write_general_row(row, z, &of_row, &mut scratch, out),
                 }
             }
         });
     }
 
-    /// The gradient of a counted row; see [`Task`](crate::kernel::task::Task), which writes that of a whole one.
-    fn write_row<T: Element, G: Element<Wide = T::Wide>>(
-        &self,
-        z: &[T],
-        target: &SpreadRow,
-        of_row: OfRow<T::Wide>,
-        exps: &mut [T::Wide],
-        out: &mut [G],
-    ) {
-        let OfRow { level, upstream, factor, stats } = of_row;
-        let Some(sums) = row::again(level, z, stats, exps) else {
-            return out.fill(G::narrow(T::Wide::from_f64(f64::NAN)));
-        };
+    /// The gradient of a row of a spread; see [`Task`](crate::kernel::task::Task), which writes that of a whole one.
+    fn write_spread_row<G: Element>(&self, row: usize, plan: &SpreadPlan, of_row: &OfRow<'_, G::Wide>, out: &mut [G]) {
+        let OfRow { level, upstream, factor, merged: MergedRow { stats, .. }, sums, exps } = *of_row;
+        let Some(target) = plan.row(self.problem, row) else { return };
         let is_maximum = target.classes.map(|class| class == stats.column);
         // What the shifted logits add up to is the loss's, not the gradient's.
-        let a = target.spread.coefficients(self.plan.sharers, is_maximum, [0.0; 2], 0.0);
-        let of_sums = RowSums { max: sums.max.to_f64(), others: sums.others, lse: sums.lse };
-        let gradient = RowGradient::new(&a, &of_sums, factor);
-        let factors = Factors {
-            probability: T::Wide::from_f64(gradient.probability),
-            coefficients: Coefficients::Constant(T::Wide::from_f64(target.spread.share * factor)),
-            upstream,
-        };
-        row::gradient(level, exps, factors, out);
+        let a = target.spread.coefficients(plan.sharers, is_maximum, [0.0; 2], 0.0);
+        let gradient = RowGradient::new(&a, &sums, factor);
+        let coefficients = Coefficients::Constant(G::Wide::from_f64(target.spread.share * factor));
+        let probability = G::Wide::from_f64(gradient.probability);
+        row::gradient(level, exps, Factors { probability, coefficients, upstream }, out);
         let place = |class: usize| class.wrapping_sub(self.classes.start);
-        let at_targets = target.spread.at_targets(self.plan.sharers);
+        let at_targets = target.spread.at_targets(plan.sharers);
         let mut set = |class: usize, value: f64| out[place(class)] = G::narrow(scaled(upstream, value));
         // In the order of the whole row: of two at the same place, the last holds.
         for which in [1, 0] {
             let class = target.classes[which];
-            if (which == 0 || self.plan.is_mixed) && self.classes.contains(&class) {
+            if (which == 0 || plan.is_mixed) && self.classes.contains(&class) {
                 set(class, gradient.at(exps[place(class)].to_f64(), at_targets[which]));
             }
         }
@@ -123,13 +123,38 @@ impl<P: Element> Slice<'_, P> {
             set(stats.column, gradient.at_maximum);
         }
     }
+
+    /// The gradient of any other row, likewise.
+    fn write_general_row<T: Element, G: Element<Wide = T::Wide>>(
+        &self,
+        row: usize,
+        z: &[T],
+        of_row: &OfRow<'_, T::Wide>,
+        scratch: &mut GeneralScratch,
+        out: &mut [G],
+    ) {
+        let OfRow { level, upstream, factor, merged, sums, exps } = *of_row;
+        let MergedRow { stats, total_of_others, at_maximum } = merged;
+        self.general_row(row, z, sums.max, stats.column).blocks(level, scratch, |_| ());
+        let of_all = GeneralSums { of_others: total_of_others, ..GeneralSums::default() };
+        let a = of_all.coefficients(at_maximum, self.problem.z_factor(row));
+        let gradient = RowGradient::new(&a, &sums, factor);
+        let coefficients = Coefficients::PerClass { factor, values: &scratch.coefficients };
+        let probability = T::Wide::from_f64(gradient.probability);
+        row::gradient(level, exps, Factors { probability, coefficients, upstream }, out);
+        if self.classes.contains(&stats.column) {
+            out[stats.column - self.classes.start] = G::narrow(scaled(upstream, gradient.at_maximum));
+        }
+    }
 }
 
-/// What the gradient of a row takes besides its logits and its target.
+/// What the gradient of a row takes besides its target.
 #[derive(Clone, Copy)]
-struct OfRow<W> {
+struct OfRow<'a, W> {
     level: Level,
     upstream: W,
     factor: f64,
-    stats: RowStats<W>,
+    merged: MergedRow<W>,
+    sums: RowSums<f64>,
+    exps: &'a [W],
 }

@@ -1,6 +1,6 @@
 //! What slices give, and how it is put together.
 
-use std::ops::Range;
+use std::ops::{Add, Range};
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, f64x8};
@@ -9,10 +9,12 @@ use crate::check::Problem;
 use crate::element::Element;
 use crate::error::{Error, check_length};
 use crate::kernel::Loss;
-use crate::kernel::closed_form::{Losses, RowSums};
+use crate::kernel::closed_form::{Losses, Real, RowSums};
+use crate::kernel::general::{GeneralRow, GeneralScratch, GeneralSums};
 use crate::kernel::lanes::Float;
 use crate::kernel::math;
-use crate::kernel::plan::{SpreadPlan, SpreadRow};
+use crate::kernel::plan::{NO_COLUMN, SpreadPlan};
+use crate::kernel::rows::Rows;
 use crate::kernel::stats::RowStats;
 use crate::parts::{self, LossParts};
 use crate::sum::Tree;
@@ -36,6 +38,12 @@ impl<W: Float> RowMaximum<W> {
         let (a, b) = (self.value.to_f64(), other.value.to_f64());
         let is_self = a.is_nan() || a > b || (a == b && self.column < other.column);
         if is_self { self } else { other }
+    }
+
+    /// How far this is below another maximum that takes its place; none if nothing changes, or there is no softmax.
+    fn distance_to(&self, other: &Self) -> Option<f64> {
+        let changes = !self.has_bits_of(other) && other.is_finite();
+        changes.then(|| self.value.to_f64() - other.value.to_f64())
     }
 
     fn has_bits_of(&self, other: &Self) -> bool {
@@ -69,15 +77,48 @@ impl<W: Float> Maxima<W> {
     }
 }
 
+/// What a block of a row adds up to.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Block {
+    /// `exp(t)`, without the column of the maximum.
+    pub(super) others: f64,
+    /// Of a row of a spread: `t`, without the hole.
+    pub(super) shifted: f64,
+    /// Of any other row.
+    pub(super) target: GeneralSums,
+}
+
+impl Add for Block {
+    type Output = Self;
+
+    fn add(self, next: Self) -> Self {
+        Self {
+            others: self.others + next.others,
+            shifted: self.shifted + next.shifted,
+            target: self.target + next.target,
+        }
+    }
+}
+
+/// One coefficient of a counted row that is not of a spread.
+fn coefficient<P: Element>(problem: &Problem<P>, row: usize, class: usize) -> f64 {
+    let (classes, columns) = (problem.shape().classes(), class..class + 1);
+    let general = GeneralRow { rows: problem, row, classes, columns, z: &[0.0_f64], max: 0.0, m: NO_COLUMN };
+    let mut coefficient = 0.0;
+    general.blocks(Level::baseline(), &mut GeneralScratch::default(), |sums| coefficient = sums.of_others);
+    coefficient
+}
+
 /// What each row adds up to, over the classes seen so far.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Sums<W> {
     /// What the sums are relative to.
     pub(super) maxima: Vec<RowMaximum<W>>,
-    /// The sums of `exp(t)` without the column of the maximum, and of `t` without the hole: row by row, as many each.
-    pub(super) blocks: Vec<[f64; 2]>,
-    /// The logits of the target's classes, where they were seen.
+    /// Row by row, as many each.
+    pub(super) blocks: Vec<Block>,
+    /// Of rows of a spread, the logits of the target's classes, where they were seen.
     pub(super) targets: Vec<[Option<f64>; 2]>,
     pub(super) classes: Vec<Range<usize>>,
 }
@@ -125,34 +166,49 @@ impl<W: Float> Sums<W> {
         let plan = SpreadPlan::new(problem);
         let classes = joined(&self.classes, &other.classes)?;
         let maxima: Vec<_> = self.maxima.iter().zip(&other.maxima).map(|(a, b)| a.merge(*b)).collect();
-        let block = |(row, maximum): (usize, &RowMaximum<W>)| {
-            let hole = plan.as_ref().and_then(|plan| Some(plan.hole(&plan.row(problem, row)?)));
-            let [a, b] = [self, other].map(|sums| sums.rescaled(row, maximum, hole));
-            [a[0] + b[0], a[1] + b[1]]
+        let block = |(row, maximum): (usize, &RowMaximum<W>)| match &plan {
+            Some(plan) => {
+                let hole = plan.row(problem, row).map(|target| plan.hole(&target));
+                self.rescaled_spread(row, maximum, hole) + other.rescaled_spread(row, maximum, hole)
+            }
+            None => self.rescaled_general(problem, row, maximum) + other.rescaled_general(problem, row, maximum),
         };
         let blocks = maxima.iter().enumerate().map(block).collect();
         let targets = self.targets.iter().zip(&other.targets).map(|(a, b)| either(*a, *b)).collect();
         Ok(Self { maxima, blocks, targets, classes })
     }
 
-    /// A row's sums relative to another maximum, which is not smaller.
-    fn rescaled(&self, row: usize, maximum: &RowMaximum<W>, hole: Option<usize>) -> [f64; 2] {
-        let own = &self.maxima[row];
-        let [others, shifted] = self.added_up(row);
-        if own.has_bits_of(maximum) || !maximum.is_finite() {
-            return [others, shifted];
-        }
+    /// The sums of a row of a spread relative to another maximum, which is not smaller.
+    fn rescaled_spread(&self, row: usize, maximum: &RowMaximum<W>, hole: Option<usize>) -> Block {
+        let sums = self.added_up(row);
+        let Some(distance) = self.maxima[row].distance_to(maximum) else { return sums };
         let holes = usize::from(hole.is_some_and(|hole| self.has_seen(hole)));
-        let seen: usize = self.classes.iter().map(ExactSizeIterator::len).sum();
-        let distance = own.value.to_f64() - maximum.value.to_f64();
-        if distance == f64::NEG_INFINITY {
-            // Nothing but -inf: no exponential, and shifted logits of -inf, unless there are none.
-            return [0.0, if seen == holes { 0.0 } else { f64::NEG_INFINITY }];
+        let seen = self.classes.iter().map(ExactSizeIterator::len).sum::<usize>() - holes;
+        // Of nothing but -inf, unless there is nothing.
+        let shifted = sums.shifted + (seen as f64).times_selected(distance);
+        Block { others: self.rescaled_exponentials(row, sums.others, distance), shifted, ..sums }
+    }
+
+    /// The sums of any other row, likewise.
+    fn rescaled_general(&self, problem: &Problem<impl Element>, row: usize, maximum: &RowMaximum<W>) -> Block {
+        let sums = self.added_up(row);
+        let own = &self.maxima[row];
+        let Some(distance) = own.distance_to(maximum).filter(|_| problem.is_counted(row)) else { return sums };
+        let others = self.rescaled_exponentials(row, sums.others, distance);
+        let mut target = sums.target;
+        if self.has_seen(own.column) {
+            target.of_others += coefficient(problem, row, own.column);
         }
-        // The column of the own maximum is one like the others now.
-        let own_column = f64::from(u8::from(self.has_seen(own.column)));
+        target.shifted += target.of_others.times_selected(distance);
+        target.given_shifted += target.given.times_selected(distance);
+        Block { others, target, ..sums }
+    }
+
+    /// The sum of a row's exponentials relative to a larger maximum: the column of its own is one like the others then.
+    fn rescaled_exponentials(&self, row: usize, others: f64, distance: f64) -> f64 {
+        let own_column = f64::from(u8::from(self.has_seen(self.maxima[row].column)));
         let exp = dispatch!(Level::baseline(), simd => math::exp_f64(simd, f64x8::splat(simd, distance)).as_slice()[0]);
-        [(others + own_column) * exp, shifted + (seen - holes) as f64 * distance]
+        (others + own_column) * exp
     }
 
     /// The loss, once all classes have been seen.
@@ -164,48 +220,70 @@ impl<W: Float> Sums<W> {
         problem.check_mean()?;
         let (rows, classes) = (problem.shape().rows(), problem.shape().classes());
         let whole = 0..classes;
-        let Some(plan) = SpreadPlan::new(problem).filter(|_| self.classes == [whole] && self.maxima.len() == rows)
-        else {
+        if self.classes != [whole] || self.maxima.len() != rows {
             let (seen, found) = (&self.classes, self.maxima.len());
             return refuse(format!(
                 "the slices hold classes {seen:?} of {found} rows, not all {classes} classes of {rows} rows"
             ));
-        };
-        let (mut tree, mut row_losses, mut stats) = (Tree::new(), Vec::with_capacity(rows), Vec::with_capacity(rows));
+        }
+        let plan = SpreadPlan::new(problem);
+        let (mut tree, mut row_losses, mut merged) = (Tree::new(), Vec::with_capacity(rows), Vec::with_capacity(rows));
         for row in 0..rows {
-            let [others, shifted] = self.added_up(row);
-            let RowMaximum { value, column } = self.maxima[row];
-            let of_row = RowStats { max: value, column, others };
-            let sums = match plan.row(problem, row) {
-                Some(target) => self.row(row, &plan, &target, &of_row, shifted),
-                None => parts::Sums::default(),
-            };
-            stats.push(of_row);
+            let (sums, of_row) = self.row(problem, plan.as_ref(), row);
+            merged.push(of_row);
             row_losses.push(W::from_f64(sums.loss.value()));
             tree.push(row, 0, sums);
         }
         let parts = LossParts::new(problem, tree.total().unwrap_or_default());
         let loss = Loss { value: problem.reduce_carried(parts.carried_sum()), parts };
-        Ok(Merged { loss, row_losses, stats })
+        Ok(Merged { loss, row_losses, rows: merged })
     }
 
-    /// What one counted row adds to the sums of the batch, given the sum of its shifted logits.
-    fn row(&self, row: usize, plan: &SpreadPlan, target: &SpreadRow, stats: &RowStats<W>, shifted: f64) -> parts::Sums {
-        let (spread, max, others) = (&target.spread, stats.max.to_f64(), stats.others);
-        let ([Some(first), Some(second)], true) = (self.targets[row], max.is_finite()) else {
-            return parts::Sums::undefined(spread.z_factor);
+    /// What a row adds to the sums of the batch, and what its gradient needs.
+    fn row<P: Element>(
+        &self,
+        problem: &Problem<P>,
+        plan: Option<&SpreadPlan>,
+        row: usize,
+    ) -> (parts::Sums, MergedRow<W>) {
+        let (sums, RowMaximum { value, column }) = (self.added_up(row), self.maxima[row]);
+        let stats = RowStats { max: value, column, others: sums.others };
+        let mut merged = MergedRow { stats, total_of_others: 0.0, at_maximum: 0.0 };
+        if !problem.is_counted(row) {
+            return (parts::Sums::default(), merged);
+        }
+        if !self.maxima[row].is_finite() {
+            return (parts::Sums::undefined(problem.z_factor(row)), merged);
+        }
+        if let Some(plan) = plan {
+            return (self.spread_row(problem, row, plan, &stats, sums.shifted), merged);
+        }
+        (merged.total_of_others, merged.at_maximum) = (sums.target.of_others, coefficient(problem, row, column));
+        let a = sums.target.coefficients(merged.at_maximum, problem.z_factor(row));
+        (Losses::new(&a, &row_sums(&stats)).sums(problem.is_likeliest(row, column)), merged)
+    }
+
+    /// What one counted row of a spread adds to the sums of the batch, given the sum of its shifted logits.
+    fn spread_row<P: Element>(
+        &self,
+        problem: &Problem<P>,
+        row: usize,
+        plan: &SpreadPlan,
+        stats: &RowStats<W>,
+        shifted: f64,
+    ) -> parts::Sums {
+        let (Some(target), [Some(first), Some(second)]) = (plan.row(problem, row), self.targets[row]) else {
+            return parts::Sums::default(); // Not a counted row whose classes have all been seen.
         };
-        let lse = dispatch!(Level::baseline(), simd => math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0]);
-        let is_maximum = target.classes.map(|class| class == stats.column);
-        let a = spread.coefficients(plan.sharers, is_maximum, [first - max, second - max], shifted);
-        Losses::new(&a, &RowSums { max, others, lse }).sums(stats.column == target.likeliest())
+        let (max, is_maximum) = (stats.max.to_f64(), target.classes.map(|class| class == stats.column));
+        let a = target.spread.coefficients(plan.sharers, is_maximum, [first - max, second - max], shifted);
+        Losses::new(&a, &row_sums(stats)).sums(stats.column == target.likeliest())
     }
 
     /// The blocks of a row, added in their order.
-    fn added_up(&self, row: usize) -> [f64; 2] {
+    fn added_up(&self, row: usize) -> Block {
         let blocks = self.blocks_per_row();
-        let of_row = &self.blocks[row * blocks..(row + 1) * blocks];
-        of_row.iter().fold([0.0; 2], |sum, block| [sum[0] + block[0], sum[1] + block[1]])
+        self.blocks[row * blocks..(row + 1) * blocks].iter().fold(Block::default(), |sum, block| sum + *block)
     }
 
     fn blocks_per_row(&self) -> usize {
@@ -228,7 +306,23 @@ pub struct Merged<W> {
     pub loss: Loss,
     /// The loss of each row.
     pub row_losses: Vec<W>,
-    pub(super) stats: Vec<RowStats<W>>,
+    pub(super) rows: Vec<MergedRow<W>>,
+}
+
+/// What the gradient of a row needs of all slices.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct MergedRow<W> {
+    pub(super) stats: RowStats<W>,
+    /// Of a row that is not of a spread, `R`.
+    pub(super) total_of_others: f64,
+    /// Of such a row, the coefficient in the column of the maximum.
+    pub(super) at_maximum: f64,
+}
+
+fn row_sums<W: Float>(stats: &RowStats<W>) -> RowSums<f64> {
+    let (max, others) = (stats.max.to_f64(), stats.others);
+    let lse = dispatch!(Level::baseline(), simd => math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0]);
+    RowSums { max, others, lse }
 }
 
 fn either(a: [Option<f64>; 2], b: [Option<f64>; 2]) -> [Option<f64>; 2] {

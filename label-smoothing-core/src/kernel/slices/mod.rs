@@ -16,8 +16,8 @@
 //! **In one step**, if a second exchange costs too much: each slice adds up relative to its own maxima, and
 //! [`Sums::merge`] rescales to the larger by `exp(max_1 - max)`, in any order. Two roundings more per merge.
 //!
-//! For class indices and mixed targets, with every smoothing whose share is the same for all classes: none, `uniform`,
-//! `uniform_others`, `uniform_per_class`. Other coefficients are refused.
+//! For every kind of target and smoothing, and class weights: all of that is known on every rank. Refused are penalties and
+//! other likelihoods, and what a rank cannot know without the others' logits, which classes they mask with `-inf`.
 //!
 //! ```
 //! use label_smoothing_core::kernel::{self, slices::Slice};
@@ -51,17 +51,19 @@ use std::ops::Range;
 use fearless_simd::Level;
 
 use super::batch;
+use super::general::{GeneralRow, GeneralScratch};
 use super::lanes::BLOCK;
-use super::plan::{SpreadPlan, SpreadRow};
+use super::penalized::Terms;
+use super::plan::{NO_COLUMN, SpreadPlan, SpreadRow};
 use super::row::{self, Maximum, Row};
 use crate::check::Problem;
-use crate::config::LossFamily;
+use crate::config::{LossFamily, NonFiniteLogits};
 use crate::element::Element;
 use crate::error::{Error, check_length};
 
 pub use merge::{Maxima, Merged, Sums};
 
-use merge::RowMaximum;
+use merge::{Block, RowMaximum};
 
 /// Some consecutive classes of a problem's rows.
 ///
@@ -70,7 +72,8 @@ use merge::RowMaximum;
 #[derive(Debug)]
 pub struct Slice<'a, P: Clone> {
     problem: &'a Problem<'a, P>,
-    plan: SpreadPlan<'a>,
+    /// None if the rows are not all of a spread.
+    plan: Option<SpreadPlan<'a>>,
     classes: Range<usize>,
 }
 
@@ -79,9 +82,8 @@ impl<'a, P: Element> Slice<'a, P> {
     ///
     /// # Errors
     ///
-    /// Classes that the problem does not have, or none; a class axis that is not the last; and coefficients that differ
-    /// from class to class (probabilities, a distribution, class weights inside the sum together with smoothing,
-    /// excluded or restricted classes), penalties and other likelihoods, and the binary family, whose classes do not meet.
+    /// Classes that the problem does not have, or none; a class axis that is not the last; a smoothing restricted to logits
+    /// that are not `-inf`, penalties and other likelihoods, and the binary family, whose classes do not meet.
     pub fn new(problem: &'a Problem<'a, P>, classes: Range<usize>) -> Result<Self, Error> {
         let (all, refuse) = (problem.shape().classes(), |why: String| Err(Error::Configuration(why)));
         if classes.is_empty() || classes.end > all {
@@ -94,16 +96,18 @@ impl<'a, P: Element> Slice<'a, P> {
         if problem.shape().inner() != 1 {
             return refuse("a vocabulary in slices needs the class axis to be the last".to_owned());
         }
-        let is_softmax = problem.config().loss() == LossFamily::CrossEntropy;
-        match SpreadPlan::new(problem).filter(|_| is_softmax) {
-            Some(plan) => Ok(Self { problem, plan, classes }),
-            None => refuse(
-                "a vocabulary in slices takes softmax losses of indices or mixed targets whose smoothing gives each class \
-                 the same share; this configuration has coefficients that differ from class to class, penalties, or \
-                 another likelihood than negative_log"
+        let config = problem.config();
+        if config.loss() != LossFamily::CrossEntropy
+            || config.non_finite_logits() != NonFiniteLogits::Propagate
+            || Terms::new(config).is_some()
+        {
+            return refuse(
+                "a vocabulary in slices takes softmax losses with the likelihood negative_log and non_finite_logits \
+                 propagate, and no penalties"
                     .to_owned(),
-            ),
+            );
         }
+        Ok(Self { problem, plan: SpreadPlan::new(problem), classes })
     }
 
     /// The largest logit of each row of the slice.
@@ -114,7 +118,7 @@ impl<'a, P: Element> Slice<'a, P> {
     pub fn maxima<T: Element>(&self, logits: &[T]) -> Result<Maxima<T::Wide>, Error> {
         self.check(logits)?;
         let level = Level::new();
-        let rows = self.each_row(|row| {
+        let rows = self.each_row(|row, _| {
             let z = self.row_of(logits, row);
             let Maximum { value, is_number } = row::maximum(level, z);
             let value = if is_number { value } else { T::Wide::from_f64(f64::NAN) };
@@ -133,9 +137,15 @@ impl<'a, P: Element> Slice<'a, P> {
         self.check(logits)?;
         maxima.check_rows(self.problem.shape().rows())?;
         let level = Level::new();
-        let rows = self.each_row(|row| {
-            let (z, target) = (self.row_of(logits, row), self.plan.row(self.problem, row));
-            (self.blocks(level, z, target.as_ref(), &maxima.rows[row]), self.targets(z, target.as_ref()))
+        let rows = self.each_row(|row, scratch| {
+            let (z, maximum) = (self.row_of(logits, row), &maxima.rows[row]);
+            match &self.plan {
+                Some(plan) => {
+                    let target = plan.row(self.problem, row);
+                    (self.spread_blocks(level, z, plan, target.as_ref(), maximum), self.targets(z, target.as_ref()))
+                }
+                None => (self.general_blocks(level, z, row, maximum, scratch), [None; 2]),
+            }
         });
         let (blocks, targets): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         Ok(Sums { maxima: maxima.rows.clone(), blocks: blocks.concat(), targets, classes: vec![self.classes.clone()] })
@@ -150,32 +160,84 @@ impl<'a, P: Element> Slice<'a, P> {
     }
 
     /// What `each` gives for each row, on the current rayon pool if there are many.
-    fn each_row<R: Send>(&self, each: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
+    fn each_row<R: Send>(&self, each: impl Fn(usize, &mut GeneralScratch) -> R + Sync + Send) -> Vec<R> {
         let rows = self.problem.shape().rows();
         let step = batch::rows_of_task(self.classes.len());
         let tasks: Vec<_> = (0..rows).step_by(step).map(|first| first..rows.min(first + step)).collect();
-        batch::map(tasks, |task| task.map(&each).collect::<Vec<_>>()).into_iter().flatten().collect()
+        let of_task = |task: Range<usize>| {
+            let mut scratch = GeneralScratch::default();
+            task.map(|row| each(row, &mut scratch)).collect::<Vec<_>>()
+        };
+        batch::map(tasks, of_task).into_iter().flatten().collect()
     }
 
-    /// The sums of `exp(t)`, without the column of the maximum, and of `t`, without the hole, of each block of a row.
-    fn blocks<T: Element>(
+    /// What the blocks of a row of a spread add up to.
+    fn spread_blocks<T: Element>(
         &self,
         level: Level,
         z: &[T],
+        plan: &SpreadPlan,
         target: Option<&SpreadRow>,
         maximum: &RowMaximum<T::Wide>,
-    ) -> Vec<[f64; 2]> {
+    ) -> Vec<Block> {
         let Some(target) = target.filter(|_| maximum.is_finite()) else {
-            return vec![[0.0; 2]; z.len().div_ceil(BLOCK)];
+            return vec![Block::default(); z.len().div_ceil(BLOCK)];
         };
-        let hole = self.plan.hole(target);
+        let hole = plan.hole(target);
         let of_block = |(index, z): (usize, &[T])| {
-            let first = self.classes.start + index * BLOCK;
-            let (column, hole) = (maximum.column.wrapping_sub(first), hole.wrapping_sub(first));
-            let maximum = Maximum { value: maximum.value, is_number: true };
-            row::block(level, Row { z, classes: z.len(), maximum, hole, next: &[] }, column)
+            let hole = hole.wrapping_sub(self.classes.start + index * BLOCK);
+            let [others, shifted] = self.exponentials(level, z, index, maximum, hole);
+            Block { others, shifted, ..Block::default() }
         };
         z.chunks(BLOCK).enumerate().map(of_block).collect()
+    }
+
+    /// What the blocks of any other row add up to.
+    fn general_blocks<T: Element>(
+        &self,
+        level: Level,
+        z: &[T],
+        row: usize,
+        maximum: &RowMaximum<T::Wide>,
+        scratch: &mut GeneralScratch,
+    ) -> Vec<Block> {
+        let mut blocks = vec![Block::default(); z.len().div_ceil(BLOCK)];
+        if !self.problem.is_counted(row) {
+            return blocks;
+        }
+        let mut of_target = Vec::with_capacity(blocks.len());
+        let (max, m) = (maximum.value.to_f64(), maximum.column);
+        self.general_row(row, z, max, m).blocks(level, scratch, |sums| of_target.push(sums));
+        for ((index, z), (block, target)) in z.chunks(BLOCK).enumerate().zip(blocks.iter_mut().zip(of_target)) {
+            block.target = target;
+            if maximum.is_finite() {
+                [block.others, _] = self.exponentials(level, z, index, maximum, NO_COLUMN);
+            } else {
+                // There are no shifted logits yet.
+                (block.target.shifted, block.target.given_shifted) = (0.0, 0.0);
+            }
+        }
+        blocks
+    }
+
+    /// The slice's columns of a row that is not of a spread.
+    fn general_row<'l, T>(&'l self, row: usize, z: &'l [T], max: f64, m: usize) -> GeneralRow<'l, T> {
+        let classes = self.problem.shape().classes();
+        GeneralRow { rows: self.problem, row, classes, columns: self.classes.clone(), z, max, m }
+    }
+
+    /// The sums of `exp(t)`, without the column of the maximum, and of `t`, without the hole, of one block of a row.
+    fn exponentials<T: Element>(
+        &self,
+        level: Level,
+        z: &[T],
+        index: usize,
+        maximum: &RowMaximum<T::Wide>,
+        hole: usize,
+    ) -> [f64; 2] {
+        let column = maximum.column.wrapping_sub(self.classes.start + index * BLOCK);
+        let maximum = Maximum { value: maximum.value, is_number: true };
+        row::block(level, Row { z, classes: z.len(), maximum, hole, next: &[] }, column)
     }
 
     /// The logits of the row's target classes, of those that are in the slice.
