@@ -1,7 +1,7 @@
 //! What the properties have found, as single questions.
 
 use label_smoothing_conformance::backends::{self, Kernel};
-use label_smoothing_conformance::{Backend, CaseInput, Dense, Outcome, TargetInput};
+use label_smoothing_conformance::{Backend, CaseInput, Dense, Dtype, Outcome, TargetInput};
 use label_smoothing_core::{Config, LossFamily};
 
 /// The square of a large logit is infinite, and a z-loss of 0 times that was NaN.
@@ -19,6 +19,30 @@ fn a_row_of_large_f64_logits_has_a_loss() {
             for backend in backends::all().iter().filter(|backend| backend.claims_identical_bits()) {
                 assert_eq!(backend.evaluate(&input).unwrap().values, values, "{}", backend.name());
             }
+        }
+    }
+}
+
+/// candle's composed path had a NaN loss: the square of a large `lse` is infinite in `f32`, and the factor of a row that weighs
+/// nothing multiplied it.
+#[test]
+fn a_z_loss_on_a_large_logit_of_a_row_without_weight_is_0() {
+    let logits = [[1e30, 0.0, -1.0], [1.0, 2.0, 3.0]].concat();
+    for dtype in [Dtype::F32, Dtype::Bf16] {
+        let logits: Vec<f64> = logits.iter().map(|&z| dtype.round(z)).collect();
+        let targets = TargetInput::Indices(Dense::new([2], [0, 2]));
+        let config = Config::cross_entropy().z_loss(0.25);
+        let input = CaseInput {
+            dtype,
+            row_weights: Some(Dense::new([2], [0.0, 1.0])),
+            ..CaseInput::new(LossFamily::CrossEntropy, config, Dense::new([2, 3], logits), targets)
+        };
+        let lse = (1.0_f64.exp() + 2.0_f64.exp() + 3.0_f64.exp()).ln();
+        let exact = lse - 3.0 + 0.25 * lse * lse;
+        for backend in backends::all().iter().filter(|backend| backend.dtypes().contains(&dtype)) {
+            let Outcome { values, gradient } = backend.evaluate(&input).unwrap();
+            assert!((values[0] - exact).abs() < 1e-5, "{} in {dtype}: {}", backend.name(), values[0]);
+            assert!(gradient[..3].iter().all(|&g| g == 0.0), "{} in {dtype}: {gradient:?}", backend.name());
         }
     }
 }
