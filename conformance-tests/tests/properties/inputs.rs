@@ -79,14 +79,16 @@ fn without_open_findings(mut input: CaseInput) -> CaseInput {
 }
 
 /// A z-loss alone, on a row whose classes all weigh nothing or that has no mass, shows the relative error of `lse`, which
-/// the scale of the tolerance leaves to the row's other terms.
+/// the scale of the tolerance leaves to the row's other terms; so does the entropy taken off a row of little mass.
 fn with_visible_rows(mut input: CaseInput) -> CaseInput {
-    let Some(config) = input.config().ok().filter(|config| config.z_loss() != 0.0) else { return input };
-    if let Some(weights) = config.class_weights() {
+    let Ok(config) = input.config() else { return input };
+    if let Some(weights) = config.class_weights().filter(|_| config.z_loss() != 0.0) {
         let weights: Vec<f64> = weights.iter().map(|weight| weight.max(0.125)).collect();
         input.config = input.config.class_weights(weights);
     }
-    if let TargetInput::Sparse { probabilities, .. } = &mut input.targets {
+    if let TargetInput::Sparse { probabilities, .. } = &mut input.targets
+        && (config.z_loss() != 0.0 || config.subtract_entropy())
+    {
         probabilities.values.iter_mut().for_each(|value| *value = value.max(0.125));
     }
     input

@@ -77,11 +77,12 @@ fn is_defined(backend: &dyn Backend, input: &CaseInput) -> Result<(), String> {
     Ok(())
 }
 
-const TESTED: [&[&str]; 4] = [
+const TESTED: [&[&str]; 5] = [
     &["reference", "kernel", "ndarray"],
     &["candle", "tch", "dfdx"],
     &["burn"],
-    &["candle-composed", "burn-composed", "tch-composed"],
+    &["candle-composed", "burn-composed"],
+    &["tch-composed"],
 ];
 
 #[test]
@@ -100,8 +101,13 @@ fn burn_is_right() {
 }
 
 #[test]
-fn what_is_composed_of_a_frameworks_operations_is_right() {
+fn what_is_composed_of_candles_and_burns_operations_is_right() {
     every_input_is_right(TESTED[3]);
+}
+
+#[test]
+fn what_is_composed_of_libtorchs_operations_is_right() {
+    every_input_is_right(TESTED[4]);
 }
 
 #[test]
