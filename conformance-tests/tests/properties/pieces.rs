@@ -62,11 +62,12 @@ pub(crate) fn parts_are_right(
 ) -> Result<(), String> {
     let input = CaseInput { verb: Verb::Parts, ..input.clone() };
     let whole = Kernel.parts(&input);
-    let has_parts = |backend: &&Box<dyn Backend>| {
+    let has_parts = |backend: &dyn Backend| {
         let gaps = backend.gaps();
         backend.dtypes().contains(&input.dtype) && !gaps.iter().any(|gap| (gap.covers)(&input))
     };
-    for backend in backends.iter().filter(|backend| backend.claims_identical_bits()).filter(has_parts) {
+    let adapters = backends.iter().map(AsRef::as_ref).filter(|backend| backend.claims_identical_bits());
+    for backend in adapters.filter(|&backend| has_parts(backend)) {
         let (ours, kernels) = (shown(&backend.parts(&input)), shown(&whole));
         if ours != kernels {
             return Err(format!("{} in {}: {ours}, and the kernel: {kernels}", backend.name(), input.dtype));

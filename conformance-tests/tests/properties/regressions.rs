@@ -73,7 +73,7 @@ fn no_rows_at_any_class_axis_are_no_losses() {
 fn a_half_loss_is_the_kernels_rounded_once_more() {
     let config = Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.5 }).ignore_index([1]);
     let targets = TargetInput::Indices(Dense::new([3], [1, 0, 1]));
-    let logits = Dense::new([3, 2], [0.0, 0.0, -16.0, 4.296875, 0.0, 0.0]);
+    let logits = Dense::new([3, 2], [0.0, 0.0, -16.0, 4.296_875, 0.0, 0.0]);
     let input = CaseInput { dtype: Dtype::F16, ..CaseInput::new(LossFamily::CrossEntropy, config, logits, targets) };
     let loss = Kernel.evaluate(&input).unwrap().values[0];
     for backend in backends::all().iter().filter(|backend| backend.claims_identical_bits()) {
