@@ -139,7 +139,8 @@ fn cross_entropy<P: Element>(problem: &Problem<P>, coefficients: &Coefficients, 
     if problem.config().z_loss() != 0.0 {
         let lse = log_sum(&t_max.exp()?, &others_sum)?.add(&max)?;
         let factors = uploaded(coefficients.z_factors.clone(), &row_dims(problem), z)?;
-        losses = losses.add(&factors.mul(&lse.sqr()?)?)?;
+        // Not the square: that leaves the range where the factor, which may be 0, brings it back.
+        losses = losses.add(&factors.mul(&lse)?.mul(&lse)?)?;
     }
     if problem.config().subtract_entropy() {
         losses = losses.sub(&uploaded(coefficients.offsets.clone(), &row_dims(problem), z)?)?;

@@ -114,7 +114,9 @@ where
     } else {
         kernel::loss(&problem, &values)?
     };
-    let output = logits.device().try_tensor_from_vec(vec![<E as Element>::from_f64(loss.value)], ())?;
+    // By way of the type that row losses have: the kernel's loss, rounded once more where dfdx forces a half type on it.
+    let value = <E as Element>::narrow(<E as Element>::Wide::from_f64(loss.value));
+    let output = logits.device().try_tensor_from_vec(vec![value], ())?;
     Ok((put_tape(output, tape, &logits, values, Spread::of_reduced(&problem)), loss.parts))
 }
 

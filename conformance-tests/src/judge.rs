@@ -201,6 +201,30 @@ mod tests {
         assert!(judged(1e-15 * (1.0 + 20.0 * U), true) && !judged(1e-15 * (1.0 + 30.0 * U), true));
     }
 
+    /// A lead of 5.5 nats allows 8 units of the number itself.
+    #[test]
+    fn a_confident_row_is_allowed_the_sources_error_and_eta() {
+        let judged = |dtype: Dtype, exact: f64, units: f64, relative_error: f64| {
+            let unit = dtype.unit_roundoff() * exact;
+            let outcome = Outcome { values: vec![0.0], gradient: vec![exact + units * unit] };
+            let expected = Expected { loss: vec![0.0], gradient: Some(vec![exact]), relative_error };
+            let tail = Place { gap: Some(5.5), ..place(4.0) };
+            let scales = Scales { classes: 3, loss: vec![Place::default()], gradient: vec![tail] };
+            let terms = Terms { accuracy: Accuracy::Kernel, dtype, loss_dtype: dtype.wide(), confident: true };
+            judge(&outcome, &expected, &scales, terms).why.unwrap_or_default()
+        };
+        // The source is off by one unit of the number for each unit of the scale, which is 4.
+        let small = 2.0_f64.powi(-20);
+        let of_source = |units| judged(Dtype::F64, small, units, U * small);
+        assert_eq!(of_source(12.0), "");
+        let why = of_source(14.0);
+        assert!(why.ends_with("14.000 u of itself off, and a lead of 5.5 nats allows 8 u"), "{why}");
+        // Two units of this number are the smallest one of the type.
+        let of_eta = |units| judged(Dtype::F16, 2.0_f64.powi(-14), units, 0.0);
+        assert_eq!(of_eta(10.0), "");
+        assert!(of_eta(10.5).contains("10.500 u of itself off"));
+    }
+
     #[test]
     fn a_wrong_number_of_values_is_wrong() {
         let expected = Expected { loss: vec![0.0], gradient: Some(vec![0.0]), relative_error: 0.0 };

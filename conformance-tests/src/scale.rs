@@ -194,7 +194,9 @@ fn sigmoid(row: &Row, config: &Config) -> RowScales {
 
 #[cfg(test)]
 mod tests {
-    use label_smoothing_core::{ClassWeighting, Config, ConfigBuilder, LossFamily, Smoothing};
+    use label_smoothing_core::{
+        ClassWeighting, Config, ConfigBuilder, Likelihood, LossFamily, Penalty, Reduction, Smoothing,
+    };
 
     use super::{Place, Scales};
     use crate::input::{CaseInput, Dense, TargetInput};
@@ -253,6 +255,82 @@ mod tests {
         assert_eq!(lead(Config::cross_entropy(), 1), None);
         assert_eq!(lead(Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.1 }), 0), None);
         assert_eq!(lead(Config::cross_entropy().z_loss(0.1), 0), None);
+    }
+
+    #[test]
+    fn the_lead_is_that_of_the_power_and_stands_at_the_target() {
+        let lead = |config: ConfigBuilder, z: &[f64]| {
+            let scales = scales(config, z, 0);
+            [scales.loss[0].gap, scales.gradient[0].gap, scales.gradient[1].gap]
+        };
+        assert_eq!(lead(Config::cross_entropy(), &[20.0, 1.0]), [Some(19.0), Some(19.0), None]);
+        assert_eq!(lead(Config::cross_entropy(), &[1.0, 1.0]), [None; 3]);
+        let focal = Config::cross_entropy().likelihood(Likelihood::Focal { gamma: 2.0, alpha: None });
+        assert_eq!(lead(focal, &[20.0, 1.0]), [Some(62.0), Some(62.0), None]); // 3 (2.5 + 19) - 2.5
+        let relaxed = Config::cross_entropy().likelihood(Likelihood::Relaxed { alpha: 0.5 });
+        assert_eq!(lead(relaxed, &[20.0, 1.0]), [None; 3]);
+    }
+
+    /// Two classes with a lead of log 3 again; the scale of the slope is that of `terms`.
+    #[test]
+    fn a_slope_multiplies_the_factors_of_the_gradient() {
+        let (lead, lse) = (3.0_f64.ln(), (4.0_f64 / 3.0).ln());
+        let r = [lse + 1.0, lead + lse + 1.0];
+        let slope = 0.0625 * (1.0 + 6.0 * lse) * (1.0 + 3.0 * r[1]);
+        let config = Config::cross_entropy().class_weights([8.0, 1.0]).reduction(Reduction::Sum);
+        let scales = scales(config.likelihood(Likelihood::Focal { gamma: 2.0, alpha: None }), &[lead, 0.0], 0);
+        near(&scales.gradient[0], 8.0 * slope * (0.75 * r[0] + 1.0));
+        near(&scales.gradient[1], 8.0 * slope * 0.25 * r[1]);
+    }
+
+    #[test]
+    fn a_penalty_and_the_z_loss_are_weighted_by_the_row() {
+        let (lead, lse) = (3.0_f64.ln(), (4.0_f64 / 3.0).ln());
+        let r = [lse + 1.0, lead + lse + 1.0];
+        let config = Config::cross_entropy().reduction(Reduction::Sum).z_loss(0.5);
+        let config = config.penalties([Penalty::MaxSuppression { strength: 2.0 }]);
+        let targets = TargetInput::Indices(Dense::new([1], [0]));
+        let logits = Dense::new([1, 2], [lead + 2.0, 2.0]);
+        let mut input = CaseInput::new(LossFamily::CrossEntropy, config, logits, targets);
+        input.row_weights = Some(Dense::new([1], [4.0]));
+        let scales = Scales::new(&input).unwrap();
+        let whole = lead + 2.0 + lse;
+        // The penalty counts 2 lead in the loss, and 6 and 2 in the gradient.
+        near(&scales.loss[0], 4.0 * (r[0] + 2.0 * lead + 0.5 * whole * whole));
+        near(&scales.gradient[0], 4.0 * ((1.0 + whole) * 0.75 * r[0] + 1.0 + 6.0));
+        near(&scales.gradient[1], 4.0 * ((1.0 + whole) * 0.25 * r[1] + 2.0));
+    }
+
+    /// The places of the losses and of the gradients, for the first class as the target.
+    fn binary(config: ConfigBuilder, z: &[f64]) -> [Vec<Place>; 2] {
+        let targets = TargetInput::Indices(Dense::new([1], [0]));
+        let logits = Dense::new([1, z.len()], z);
+        let input = CaseInput::new(LossFamily::BinaryCrossEntropy, config, logits, targets);
+        let Scales { loss, gradient, .. } = Scales::new(&CaseInput { row_losses: true, ..input }).unwrap();
+        [loss, gradient]
+    }
+
+    #[test]
+    fn a_binary_element_is_confident_on_its_targets_side() {
+        let gaps = |config, z: &[f64]| binary(config, z)[0].iter().map(|place| place.gap).collect::<Vec<_>>();
+        let start = Config::binary_cross_entropy;
+        assert_eq!(gaps(start(), &[7.0, -4.0, 3.0, f64::NEG_INFINITY]), [Some(7.0), Some(4.0), None, None]);
+        assert_eq!(gaps(start(), &[-7.0, 0.0]), [None; 2]);
+        assert_eq!(gaps(start(), &[0.0, f64::INFINITY]), [None; 2]);
+        assert_eq!(gaps(start(), &[f64::INFINITY, -1.0]), [None, Some(1.0)]);
+        assert_eq!(gaps(start().smoothing(Smoothing::UniformHalf { epsilon: 0.1 }), &[7.0, -4.0]), [None; 2]);
+    }
+
+    #[test]
+    fn a_binary_scale_grows_with_the_power_and_the_masses() {
+        let scales =
+            |config, z: &[f64]| binary(config, z).map(|places| places.iter().map(|p| p.scale).collect::<Vec<_>>());
+        let start = Config::binary_cross_entropy;
+        let focal = start().likelihood(Likelihood::Focal { gamma: 3.0, alpha: None });
+        assert_eq!(scales(focal, &[-7.0, 1.0]), [[9.0, 3.0], [8.0, 8.0]]);
+        let flip = start().smoothing(Smoothing::UnbiasedFlip { epsilon: 0.25 }); // targets of 3/2 and -1/2
+        assert_eq!(scales(flip, &[-7.0, 1.0]), [[18.0, 6.0], [4.0, 4.0]]);
+        assert_eq!(scales(start(), &[f64::INFINITY, 1.0]), [[2.0, 3.0], [2.0, 2.0]]);
     }
 
     #[test]

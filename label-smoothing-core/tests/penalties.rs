@@ -61,6 +61,10 @@ fn what_has_no_meaning_together_is_refused() {
             Config::cross_entropy().likelihood(focal(2.0, Some(0.25))),
             "focal does not go with an alpha for cross entropy: give class_weights",
         ),
+        (
+            binary().likelihood(focal(2.0, None)).smoothing(Smoothing::UnbiasedFlip { epsilon: 0.1 }),
+            "focal does not go with smoothing unbiased_flip",
+        ),
     ] {
         let refused = refusal(builder);
         assert!(refused.ends_with(message), "{refused}");

@@ -6,6 +6,7 @@
 mod inputs;
 mod numbers;
 mod options;
+mod pieces;
 mod regressions;
 mod run;
 mod shape;
@@ -15,7 +16,8 @@ use label_smoothing_conformance::{
     Backend, Case, CaseInput, Check, Dtype, Expected, Failure, Layout, Status, run_case,
 };
 
-use inputs::{extreme_inputs, inputs};
+use inputs::{extreme_inputs, inputs, inputs_in_parts, sliced_inputs};
+use pieces::{parts_are_right, slices_are_right};
 use run::property;
 
 /// What the definition says, in `f64`, is itself within this many units roundoff of the exact answer; the scale is that of
@@ -44,9 +46,13 @@ fn is_right(backend: &dyn Backend, input: &CaseInput) -> Result<(), String> {
     if !backend.dtypes().contains(&input.dtype) {
         return Ok(());
     }
-    match run_case(backend, input.dtype, &case(input)?) {
+    verdict(backend, input.dtype, &case(input)?)
+}
+
+fn verdict(backend: &dyn Backend, dtype: Dtype, case: &Case) -> Result<(), String> {
+    match run_case(backend, dtype, case) {
         Some(result) if matches!(result.status, Status::Failed | Status::RefusedWrongly) => {
-            Err(format!("{} in {}: {}", backend.name(), input.dtype, result.why))
+            Err(format!("{} in {dtype}: {}", backend.name(), result.why))
         }
         _ => Ok(()),
     }
@@ -71,11 +77,12 @@ fn is_defined(backend: &dyn Backend, input: &CaseInput) -> Result<(), String> {
     Ok(())
 }
 
-const TESTED: [&[&str]; 4] = [
+const TESTED: [&[&str]; 5] = [
     &["reference", "kernel", "ndarray"],
     &["candle", "tch", "dfdx"],
     &["burn"],
-    &["candle-composed", "burn-composed", "tch-composed"],
+    &["candle-composed", "burn-composed"],
+    &["tch-composed"],
 ];
 
 #[test]
@@ -94,14 +101,30 @@ fn burn_is_right() {
 }
 
 #[test]
-fn what_is_composed_of_a_frameworks_operations_is_right() {
+fn what_is_composed_of_candles_and_burns_operations_is_right() {
     every_input_is_right(TESTED[3]);
+}
+
+#[test]
+fn what_is_composed_of_libtorchs_operations_is_right() {
+    every_input_is_right(TESTED[4]);
 }
 
 #[test]
 fn the_largest_logits_give_no_nan() {
     let kernel: Vec<_> = backends::all().into_iter().filter(|backend| backend.claims_identical_bits()).collect();
     property(extreme_inputs, move |input| kernel.iter().try_for_each(|backend| is_defined(backend.as_ref(), input)));
+}
+
+#[test]
+fn slices_of_the_classes_are_right() {
+    property(sliced_inputs, slices_are_right);
+}
+
+#[test]
+fn the_loss_in_parts_is_right() {
+    let backends = backends::all();
+    property(inputs_in_parts, move |input| parts_are_right(&backends, input));
 }
 
 #[test]

@@ -89,6 +89,21 @@ pub(crate) fn rate() -> impl Strategy<Value = f64> {
     prop_oneof![0.0..=1.0, select(edges)]
 }
 
+/// A rate that takes mass away.
+pub(crate) fn negative_rate() -> impl Strategy<Value = f64> {
+    prop_oneof![-8.0..-1e-3, select(vec![-0.5, -1.0, -8.0, -1e-9])]
+}
+
+/// A rate at which labels may be flipped; near 1/2 nothing is left of them.
+pub(crate) fn rate_below_half() -> impl Strategy<Value = f64> {
+    prop_oneof![0.0..0.49, select(vec![0.0, 0.25, 1e-9])]
+}
+
+/// The factor of a penalty.
+pub(crate) fn strength() -> impl Strategy<Value = f64> {
+    prop_oneof![0.0..4.0, select(vec![0.0, 0.125, 1e-9])]
+}
+
 /// A weight of a class or a row that the type holds.
 pub(crate) fn weight(dtype: Dtype) -> BoxedStrategy<f64> {
     let edges = select(vec![0.0, 1.0, 1.0 / 1024.0, 1024.0]);

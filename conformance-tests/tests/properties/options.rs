@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use label_smoothing_conformance::Dtype;
 use label_smoothing_core::{
-    ClassWeighting, Config, ConfigBuilder, Denominator, EmptyMean, LossFamily, NonFiniteLogits, Reduction, Smoothing,
+    ClassWeighting, Config, ConfigBuilder, Denominator, EmptyMean, Likelihood, LossFamily, NonFiniteLogits, Penalty,
+    Reduction, Smoothing,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use super::numbers::{rate, weight};
+use super::numbers::{negative_rate, rate, rate_below_half, strength, weight};
 use super::shape::Dims;
 
 /// The kinds of targets.
@@ -20,6 +21,7 @@ pub(crate) enum Kind {
     Indices,
     Probabilities,
     Mixed,
+    Sparse,
 }
 
 /// The ids that may be ignored: one that is no class, and one that may be.
@@ -41,20 +43,10 @@ pub(crate) fn config(place: Place) -> BoxedStrategy<ConfigBuilder> {
     };
     let start = start.class_axis(place.dims.axis);
     let set = move |edits: Vec<Edit>| edits.iter().fold(start.clone(), |builder, edit| (edit.0)(builder));
-    options(place).prop_map(set).prop_map(with_visible_rows).boxed()
+    options(place).prop_map(set).boxed()
 }
 
-/// A z-loss alone, on a row whose classes all weigh nothing, shows the relative error of `lse`, which the scale of the
-/// tolerance leaves to the row's other terms.
-fn with_visible_rows(builder: ConfigBuilder) -> ConfigBuilder {
-    let weights = builder.clone().build().ok().filter(|config| config.z_loss() != 0.0);
-    match weights.as_ref().and_then(|config| config.class_weights()) {
-        Some(weights) => builder.class_weights(weights.iter().map(|weight| weight.max(0.125)).collect::<Vec<_>>()),
-        None => builder,
-    }
-}
-
-/// Each option by itself.
+/// Each option by itself; a later one takes back what does not go with it.
 fn options(place: Place) -> Vec<BoxedStrategy<Edit>> {
     let softmax = place.loss == LossFamily::CrossEntropy;
     let indices = place.kind == Kind::Indices;
@@ -64,20 +56,25 @@ fn options(place: Place) -> Vec<BoxedStrategy<Edit>> {
         weightings.push(ClassWeighting::ByTarget);
     }
     let mut all = vec![
-        smoothing(place),
         weights_and_entropy(classes),
+        smoothing(place),
         option(select(vec![Reduction::Mean, Reduction::Sum]), ConfigBuilder::reduction),
         option(denominator(), ConfigBuilder::denominator),
         option(select(vec![EmptyMean::Nan, EmptyMean::Zero, EmptyMean::Error]), ConfigBuilder::empty_mean),
     ];
-    if indices {
+    if matches!(place.kind, Kind::Indices | Kind::Sparse) {
         all.push(option(subsequence(IGNORED.to_vec(), 0..=2), ConfigBuilder::ignore_index));
     }
     if softmax {
         all.push(option(select(weightings), ConfigBuilder::class_weighting));
         all.push(option(select(vec![0.0, 1e-4, 0.01, 1.0]), ConfigBuilder::z_loss));
         all.push(option(Just(NonFiniteLogits::RestrictSupport), ConfigBuilder::non_finite_logits));
+        all.push(rare(penalties(), ConfigBuilder::penalties));
     }
+    if softmax && indices {
+        all.push(rare(rate().prop_map(|alpha| Likelihood::Relaxed { alpha }), with_likelihood));
+    }
+    all.push(rare(focal(place.loss), with_likelihood));
     all
 }
 
@@ -98,6 +95,53 @@ fn option<T: fmt::Debug + Clone + 'static>(
 ) -> BoxedStrategy<Edit> {
     let edit = values.prop_map(move |value| Edit(Arc::new(move |builder| set(builder, value.clone()))));
     prop_oneof![3 => Just(Edit(Arc::new(|builder| builder))), 2 => edit].boxed()
+}
+
+/// The same for what takes the kernel another way than the rest.
+fn rare<T: fmt::Debug + Clone + 'static>(
+    values: impl Strategy<Value = T> + 'static,
+    set: fn(ConfigBuilder, T) -> ConfigBuilder,
+) -> BoxedStrategy<Edit> {
+    prop_oneof![3 => Just(Edit(Arc::new(|builder| builder))), 1 => option(values, set)].boxed()
+}
+
+/// Some of the penalties; none twice.
+fn penalties() -> impl Strategy<Value = Vec<Penalty>> {
+    let margin = select(vec![0.0, 0.5, 3.0, 40.0]);
+    let epsilon = prop_oneof![-1.0..4.0, select(vec![-1.0, 0.0, 1e-9])];
+    let all =
+        (strength(), strength(), margin, strength(), epsilon).prop_map(|(confidence, pull, margin, max, epsilon)| {
+            vec![
+                Penalty::Confidence { strength: confidence },
+                Penalty::Margin { strength: pull, margin },
+                Penalty::MaxSuppression { strength: max },
+                Penalty::Poly { epsilon },
+            ]
+        });
+    all.prop_flat_map(|all| subsequence(all, 1..=4)).prop_shuffle()
+}
+
+fn focal(loss: LossFamily) -> impl Strategy<Value = Likelihood> {
+    let gamma = prop_oneof![0.0..5.0, select(vec![0.0, 0.5, 1.0, 2.0])];
+    let alpha = proptest::option::of(rate());
+    (gamma, alpha).prop_map(move |(gamma, alpha)| Likelihood::Focal {
+        gamma,
+        alpha: alpha.filter(|_| loss == LossFamily::BinaryCrossEntropy),
+    })
+}
+
+/// Another likelihood goes with no entropy that is taken off, with no poly, and where it is a relaxed target, with no
+/// smoothing; the binary focal loss with no target outside 0 to 1.
+fn with_likelihood(builder: ConfigBuilder, likelihood: Likelihood) -> ConfigBuilder {
+    let Ok(before) = builder.clone().build() else { return builder };
+    let is_poly = |penalty: &&Penalty| matches!(penalty, Penalty::Poly { .. });
+    let penalties: Vec<_> = before.penalties().iter().filter(|penalty| !is_poly(penalty)).copied().collect();
+    let builder = builder.likelihood(likelihood).penalties(penalties).subtract_entropy(false);
+    match likelihood {
+        Likelihood::Relaxed { .. } => builder.smoothing(Smoothing::None).excluded_classes([]),
+        _ if matches!(before.smoothing(), Smoothing::UnbiasedFlip { .. }) => builder.smoothing(Smoothing::None),
+        _ => builder,
+    }
 }
 
 /// Class weights, the entropy taken off, or both: then weights from 1 on. The scale of the tolerance is that of the cross
@@ -126,6 +170,7 @@ fn smoothing(place: Place) -> BoxedStrategy<Edit> {
     ];
     match place.loss {
         LossFamily::CrossEntropy if place.kind == Kind::Indices => {
+            kinds.push(negative());
             kinds.push(vec(rate(), classes).prop_map(|epsilons| Smoothing::UniformPerClass { epsilons }).boxed());
             if classes > 1 {
                 kinds.push(rate().prop_map(|epsilon| Smoothing::UniformOthers { epsilon }).boxed());
@@ -135,11 +180,12 @@ fn smoothing(place: Place) -> BoxedStrategy<Edit> {
                 kinds.push((rate(), rows).prop_map(|(epsilon, rows)| Smoothing::ClassRows { epsilon, rows }).boxed());
             }
         }
-        LossFamily::CrossEntropy => {}
+        LossFamily::CrossEntropy => kinds.push(negative()),
         LossFamily::BinaryCrossEntropy => {
             kinds.push(rate().prop_map(|epsilon| Smoothing::UniformHalf { epsilon }).boxed());
             kinds.push(rate().prop_map(|epsilon| Smoothing::UniformFlip { epsilon }).boxed());
             kinds.push(rate().prop_map(|epsilon| Smoothing::PositivesOnly { epsilon }).boxed());
+            kinds.push(rate_below_half().prop_map(|epsilon| Smoothing::UnbiasedFlip { epsilon }).boxed());
         }
     }
     let excluded = prop_oneof![3 => Just(Vec::new()), 1 => subsequence((0..classes).collect::<Vec<_>>(), 0..=classes)];
@@ -147,10 +193,16 @@ fn smoothing(place: Place) -> BoxedStrategy<Edit> {
         let may_exclude = matches!(smoothing, Smoothing::Uniform { .. } | Smoothing::UniformOthers { .. });
         let excluded = if may_exclude { excluded } else { Vec::new() };
         Edit(Arc::new(move |builder: ConfigBuilder| {
+            // What is no distribution has no entropy.
+            let builder = if smoothing.is_unbounded() { builder.subtract_entropy(false) } else { builder };
             builder.smoothing(smoothing.clone()).excluded_classes(excluded.clone())
         }))
     };
     (proptest::strategy::Union::new(kinds), excluded).prop_map(set).boxed()
+}
+
+fn negative() -> BoxedStrategy<Smoothing> {
+    negative_rate().prop_map(|rate| Smoothing::Negative { rate }).boxed()
 }
 
 /// Entries that sum to 1 but for rounding; some are 0.

@@ -42,6 +42,13 @@ pub(crate) fn dims() -> impl Strategy<Value = Dims> {
     ]
 }
 
+/// Rows of one axis, with the classes last; in a third of the cases of several of the kernel's blocks.
+pub(crate) fn dims_in_slices() -> impl Strategy<Value = Dims> {
+    let several_blocks = select(vec![1025_usize, 2047, 2048, 2049, 3100]);
+    let shapes = prop_oneof![2 => (0_usize..6, classes(200)), 1 => (1_usize..3, several_blocks)];
+    shapes.prop_map(|(rows, classes)| Dims { shape: vec![rows, classes], axis: 1 })
+}
+
 /// Of an axis of rows; now and then there are none.
 fn length() -> impl Strategy<Value = usize> {
     prop_oneof![20 => 1_usize..6, 1 => Just(0)]

@@ -119,10 +119,8 @@ fn is_spread<P: Element>(problem: &Problem<P>) -> bool {
     let labels = !matches!(problem.labels(), Labels::Probabilities(_) | Labels::Sparse { .. });
     let smoothing = match config.smoothing() {
         Smoothing::None => return labels && config.class_weighting() != ClassWeighting::Expected,
-        Smoothing::Uniform { .. }
-        | Smoothing::UniformOthers { .. }
-        | Smoothing::UniformPerClass { .. }
-        | Smoothing::Negative { .. } => true,
+        Smoothing::Uniform { .. } | Smoothing::UniformOthers { .. } | Smoothing::UniformPerClass { .. } => true,
+        // `Negative` is not: of masses of both signs, the sum over all classes may be infinite against the target's.
         _ => false,
     };
     let weights = config.class_weights().is_none() || config.class_weighting() == ClassWeighting::ByTarget;
@@ -152,7 +150,7 @@ fn spread<P: Element>(problem: &Problem<P>, classes: [usize; 2], given: [f64; 2]
     let config = problem.config();
     let count = problem.shape().classes();
     let (epsilon, sharers) = match config.smoothing() {
-        Smoothing::Uniform { epsilon } | Smoothing::Negative { rate: epsilon } => (*epsilon, count),
+        Smoothing::Uniform { epsilon } => (*epsilon, count),
         Smoothing::UniformPerClass { epsilons } => (epsilons[classes[0]], count),
         Smoothing::UniformOthers { epsilon } => (*epsilon, count - 1),
         _ => (0.0, count),

@@ -9,6 +9,9 @@ use label_smoothing_core::{
 /// The id that is ignored in the cases with an `ignore_index`.
 const IGNORED: i64 = -100;
 
+/// The entries of each row of sparse targets.
+const ENTRIES: usize = 3;
+
 /// What is computed.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
@@ -23,6 +26,8 @@ enum Labels {
     Indices,
     Mixed,
     Probabilities,
+    /// Three classes per row, of which the last may pad it.
+    Sparse,
 }
 
 enum Logits {
@@ -52,6 +57,9 @@ pub(crate) fn all(classes: usize) -> Vec<Case> {
     all.extend(of_other_logits());
     all.extend(binary(classes));
     all.extend(penalized(classes));
+    all.extend(penalized_one_by_one());
+    all.extend(of_sparse_targets(classes));
+    all.extend(unbounded());
     all
 }
 
@@ -177,6 +185,58 @@ fn penalized(classes: usize) -> Vec<Case> {
     ]
 }
 
+/// Each penalty by itself, the other ways into the kernel's own arithmetic for these rows.
+fn penalized_one_by_one() -> Vec<Case> {
+    let with = |penalty| uniform().penalties([penalty]);
+    let hard = Config::cross_entropy();
+    let relaxed = hard.clone().likelihood(Likelihood::Relaxed { alpha: 0.125 });
+    vec![
+        case("confidence", with(Penalty::Confidence { strength: 0.25 })),
+        case("margin", with(Penalty::Margin { strength: 1.0 / 64.0, margin: 4.0 })),
+        case("max-suppression", with(Penalty::MaxSuppression { strength: 0.5 })),
+        case("poly", with(Penalty::Poly { epsilon: -0.5 })),
+        Case {
+            logits: Logits::Masked,
+            ..case("max-suppression-masked", with(Penalty::MaxSuppression { strength: 0.5 }))
+        },
+        Case { logits: Logits::Confident, ..case("relaxed-confident", relaxed.z_loss(1.0 / 1024.0)) },
+        Case {
+            labels: Labels::Mixed,
+            ..case("focal-mixed", hard.likelihood(Likelihood::Focal { gamma: 1.0, alpha: None }))
+        },
+    ]
+}
+
+fn of_sparse_targets(classes: usize) -> Vec<Case> {
+    let sparse = |name, config| Case { labels: Labels::Sparse, ..case(name, config) };
+    let half = Config::binary_cross_entropy().smoothing(Smoothing::UniformHalf { epsilon: 0.1 });
+    let poly = Penalty::Poly { epsilon: 2.0 };
+    vec![
+        sparse("sparse", Config::cross_entropy()),
+        sparse("sparse-uniform", uniform().z_loss(1.0 / 1024.0).ignore_index([IGNORED])),
+        Case {
+            has_mask: true,
+            has_row_weights: true,
+            ..sparse("sparse-rows", uniform().class_weights(weights(classes)))
+        },
+        Case { logits: Logits::Confident, ..sparse("sparse-penalty", uniform().penalties([poly])) },
+        sparse("binary-sparse", half.ignore_index([IGNORED])),
+    ]
+}
+
+fn unbounded() -> Vec<Case> {
+    let negative = Config::cross_entropy().smoothing(Smoothing::Negative { rate: -0.75 });
+    let flip = Config::binary_cross_entropy().smoothing(Smoothing::UnbiasedFlip { epsilon: 0.125 });
+    vec![
+        case("negative", negative.clone()),
+        Case { has_row_weights: true, ..case("negative-z-loss", negative.clone().z_loss(1.0 / 1024.0)) },
+        Case { labels: Labels::Mixed, ..case("negative-mixed", negative.clone()) },
+        Case { labels: Labels::Probabilities, ..case("negative-probabilities", negative) },
+        case("binary-unbiased-flip", flip.clone()),
+        Case { labels: Labels::Probabilities, ..case("binary-unbiased-flip-probabilities", flip) },
+    ]
+}
+
 impl Case {
     /// Logits and targets, for a configuration with its class axis set.
     pub(crate) fn input<T: Element>(&self, config: &Config, dims: &[usize], random: &mut Random) -> Input<T> {
@@ -184,7 +244,7 @@ impl Case {
         let (rows, classes) = (shape.rows(), shape.classes());
         let mut first = random.classes(rows, classes);
         let logits = self.logits(&shape, &first, random);
-        if !config.ignore_index().is_empty() {
+        if !config.ignore_index().is_empty() && !matches!(self.labels, Labels::Sparse) {
             first.iter_mut().step_by(3).for_each(|class| *class = IGNORED);
         }
         let row_dims = shape.row_dims();
@@ -196,6 +256,18 @@ impl Case {
                 Targets::mixed(Array::new(row_dims.clone(), first), second, Array::new(row_dims.clone(), lambda))
             }
             Labels::Probabilities => Targets::probabilities(Array::new(dims, random.probabilities(&shape))),
+            Labels::Sparse => {
+                let entries = rows * ENTRIES;
+                let mut classes = random.classes(entries, classes);
+                if !config.ignore_index().is_empty() {
+                    classes.iter_mut().skip(ENTRIES - 1).step_by(2 * ENTRIES).for_each(|class| *class = IGNORED);
+                    classes[..ENTRIES].fill(IGNORED);
+                }
+                // At most 9/16 in all: a class may be there three times, and binary probabilities end at 1.
+                let probabilities: Vec<f64> = (0..entries).map(|at| (at * 5 % 7 % 4) as f64 / 16.0).collect();
+                let dims = [row_dims.as_slice(), &[ENTRIES]].concat();
+                Targets::sparse(Array::new(dims.clone(), classes), Array::new(dims, probabilities))
+            }
         };
         if self.has_mask {
             let mask: Vec<bool> = (0..rows).map(|row| row % 4 != 1).collect();

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use label_smoothing_core::kernel::slices::Slice;
 use label_smoothing_core::{Config, Element, LossParts, Problem, bf16, f16, kernel};
 
 use cases::{Case, Input, Random};
@@ -43,6 +44,10 @@ const SHAPES: &[(&[usize], usize)] = &[
 /// Shapes that are cut into several tasks where there are threads, for some of the cases.
 const LARGE_SHAPES: &[(&[usize], usize)] = &[(&[16_400, 10], 1), (&[3, 70_001], 1)];
 const LARGE_CASES: &[&str] = &["uniform", "probabilities", "binary"];
+
+/// The cases that are computed in slices as well, and where the classes are cut: at blocks and elsewhere.
+const SLICED_CASES: &[&str] = &["none", "uniform", "uniform-others", "uniform-per-class", "mixed-uniform", "negative"];
+const CUTS: &[(&str, usize)] = &[("at-a-block", 1024), ("anywhere", 7)];
 
 #[test]
 fn the_bits_are_those_of_the_file() {
@@ -101,6 +106,14 @@ fn fingerprints<T: Element>(made: &mut BTreeMap<String, String>) {
             let shape: Vec<_> =
                 shape.map(|(at, n)| if at == axis { format!("[{n}]") } else { n.to_string() }).collect();
             let id = format!("{}/{}/{}", T::NAME, shape.join("x"), case.name);
+            if !is_large && axis == dims.len() - 1 && SLICED_CASES.contains(&case.name) {
+                for &(name, cut) in CUTS.iter().filter(|(_, cut)| *cut < dims[axis]) {
+                    for (way, one_pass) in [("two-steps", false), ("one-step", true)] {
+                        let hashes = in_slices::<T>(&case, dims, axis, cut, one_pass);
+                        made.insert(format!("{id}/sliced-{name}-in-{way}"), hashes);
+                    }
+                }
+            }
             let hashes = fingerprint::<T>(&case, dims, axis);
             assert!(made.insert(id, hashes).is_none(), "two cases of one name");
         }
@@ -134,6 +147,40 @@ fn fingerprint<T: Element>(case: &Case, dims: &[usize], axis: usize) -> String {
     let mut of_gradients = Hash::default();
     of_gradients.all(&gradient);
     of_gradients.all(&gradient_of_rows);
+    format!("{:016x} {:016x} {:016x}", of_loss.0, of_rows.0, of_gradients.0)
+}
+
+/// The hashes of one case, its classes in two slices.
+fn in_slices<T: Element>(case: &Case, dims: &[usize], axis: usize, cut: usize, one_pass: bool) -> String {
+    let config: Config = case.config.clone().class_axis(axis).build().unwrap();
+    let input: Input<T> = case.input(&config, dims, &mut Random::new(case.name));
+    let problem = Problem::new(&config, dims, input.targets).unwrap();
+    let classes = dims[axis];
+    let halves = [0..cut, cut..classes].map(|range| {
+        let own: Vec<T> = input.logits.chunks(classes).flat_map(|row| row[range.clone()].to_vec()).collect();
+        (Slice::new(&problem, range).unwrap(), own)
+    });
+    let maxima = halves.each_ref().map(|(slice, own)| slice.maxima(own).unwrap());
+    let all = maxima[0].merge(&maxima[1]).unwrap();
+    let sums = [0, 1].map(|at| {
+        let (slice, own) = &halves[at];
+        slice.sums(own, if one_pass { &maxima[at] } else { &all }).unwrap()
+    });
+    let [first, second] = &sums;
+    let sums = if one_pass { first.merge(second, &problem) } else { first.followed_by(second) };
+    let merged = sums.unwrap().loss(&problem).unwrap();
+
+    let mut of_loss = Hash::default();
+    of_loss.number(merged.loss.value);
+    of_loss.parts(&merged.loss.parts);
+    let mut of_rows = Hash::default();
+    of_rows.all(&merged.row_losses);
+    let mut of_gradients = Hash::default();
+    for (slice, own) in &halves {
+        let mut gradient = vec![T::default(); own.len()];
+        slice.gradient(own, &merged, T::Wide::from_f64(1.0), &mut gradient).unwrap();
+        of_gradients.all(&gradient);
+    }
     format!("{:016x} {:016x} {:016x}", of_loss.0, of_rows.0, of_gradients.0)
 }
 
