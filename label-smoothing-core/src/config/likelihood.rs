@@ -40,10 +40,10 @@ pub enum Likelihood {
     ///
     /// Softmax: with soft targets each class has its own factor, as in Keras' `CategoricalFocalCrossentropy`. The
     /// binary loss is that of `RetinaNet`: torchvision's and optax's `sigmoid_focal_loss`, and Keras'
-    /// `BinaryFocalCrossentropy`, also for soft and smoothed targets, but not for those of `unbiased_flip`, whose `1 - p_q`
-    /// may be negative. For many easy negatives beside few positives; it
-    /// makes a classifier less confident in itself, so that smoothing adds little. A confident row's loss vanishes as
-    /// `(1 - p)^(gamma + 1)`. Typical: gamma 2, and for detection alpha 0.25.
+    /// `BinaryFocalCrossentropy`, also for soft and smoothed targets, but not for those of `unbiased_flip`, whose
+    /// `1 - p_q` may be negative. For many easy negatives beside few positives; it makes a classifier less confident in
+    /// itself, so that smoothing adds little. A confident row's loss vanishes as `(1 - p)^(gamma + 1)`. Typical: gamma 2,
+    /// and for detection alpha 0.25.
     ///
     /// ```
     /// use label_smoothing_core::{kernel, Array, Config, Likelihood, Problem, Targets};
