@@ -33,6 +33,7 @@ const BATCHES: &[Batch] = &[
     ("bf16-256x1000", &[256, 1000], indices::<bf16>),
     ("f32-256x1000-mixed", &[256, 1000], mixed),
     ("f32-1024x10-probabilities", &[1024, 10], probabilities),
+    ("f32-1024x100-probabilities", &[1024, 100], probabilities),
     ("f32-256x1000-probabilities", &[256, 1000], probabilities),
     ("f32-256x1000-class-weights", &[256, 1000], class_weights),
     ("f32-256x1000-confidence-penalty", &[256, 1000], confidence_penalty),

@@ -126,26 +126,59 @@ fn a_row_does_not_know_its_batch() {
     }
 }
 
-/// Big enough that the batch is cut, with rows of both regimes.
+/// Big enough that the batch is cut: between groups of rows, between rows, and where rows are fewer than threads within
+/// them.
 #[cfg(feature = "parallel")]
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
+    for (rows, classes) in [(50_000, 10), (700, 1000), (1, 400_033), (2, 262_144)] {
+        let weights = (0..classes).map(|class| 0.5 + (class % 5) as f64);
+        let weighted = config().to_builder().class_weights(weights.collect::<Vec<_>>()).build().unwrap();
+        for config in [config(), weighted] {
+            let (logits, targets) = batch::<f32>(rows, classes);
+            let run = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let mut gradient = vec![0.0_f32; logits.len()];
+                let problem = problem::<f32>(&config, &targets, classes);
+                let loss = pool.install(|| kernel::loss_and_gradient(&problem, &logits, 1.0, &mut gradient).unwrap());
+                (loss, gradient)
+            };
+            let one = run(1);
+            assert!(one.0.value.is_finite());
+            for threads in [2, 3, 8] {
+                let many = run(threads);
+                assert_eq!(one.0, many.0, "{rows} x {classes}, {threads} threads");
+                let same = one.1.iter().zip(&many.1).all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{rows} x {classes}, {threads} threads");
+            }
+        }
+    }
+}
+
+/// A long row without a softmax, ties of the maximum in two pieces, and a maximum in the last one.
+#[cfg(feature = "parallel")]
+#[test]
+fn long_rows_with_special_logits_give_the_same_bits_on_many_threads() {
+    const CLASSES: usize = 400_033;
     let config = config();
-    for (rows, classes) in [(50_000, 10), (700, 1000)] {
-        let (logits, targets) = batch::<f32>(rows, classes);
+    let special: [&[(usize, f32)]; 5] = [
+        &[(399_999, f32::NAN)],
+        &[(7, f32::INFINITY)],
+        &[(300_000, 30.0), (100_001, 30.0), (100_000, 30.0)],
+        &[(CLASSES - 1, 40.0)],
+        &[(0, f32::NEG_INFINITY), (262_144, f32::NEG_INFINITY)],
+    ];
+    for places in special {
+        let (mut logits, targets) = batch::<f32>(1, CLASSES);
+        places.iter().for_each(|&(place, value)| logits[place] = value);
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let mut gradient = vec![0.0_f32; logits.len()];
-            let problem = problem::<f32>(&config, &targets, classes);
+            let mut gradient = vec![0.0_f32; CLASSES];
+            let problem = problem::<f32>(&config, &targets, CLASSES);
             let loss = pool.install(|| kernel::loss_and_gradient(&problem, &logits, 1.0, &mut gradient).unwrap());
-            (loss, gradient)
+            (loss.value.to_bits(), gradient.iter().map(|g| g.to_bits()).collect::<Vec<_>>())
         };
-        let one = run(1);
-        for threads in [2, 3, 8] {
-            let many = run(threads);
-            assert_eq!(one.0, many.0, "{threads} threads");
-            assert!(one.1.iter().zip(&many.1).all(|(a, b)| a.to_bits() == b.to_bits()), "{threads} threads");
-        }
+        assert!(run(1) == run(4), "{places:?}");
     }
 }
 

@@ -6,6 +6,7 @@ use super::memory::{Memory, Upstream};
 use super::penalized::Terms;
 use super::plan::SpreadPlan;
 use super::rows::Rows;
+use super::split;
 use super::stats::Stats;
 use super::task::Task;
 use crate::check::Problem;
@@ -16,7 +17,7 @@ use crate::shape::Shape;
 use crate::sum::Tree;
 
 /// Logits below which a task is not worth another thread.
-const TASK_LOGITS: usize = 1 << 17;
+pub(super) const TASK_LOGITS: usize = 1 << 17;
 
 /// What is asked of a batch.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub(crate) struct Common<'a> {
     /// Penalties and another likelihood, where there are some; then there is no plan.
     pub(super) terms: Option<Terms<'a>>,
     pub(super) factor: f64,
+    /// Whether there are more threads than tasks, and rows long enough to be cut.
+    pub(super) splits_rows: bool,
 }
 
 impl std::fmt::Debug for Common<'_> {
@@ -63,7 +66,10 @@ pub(super) fn run_at<T: Element, P: Element>(level: Level, problem: &Problem<P>,
     let terms = Terms::new(problem.config());
     let plan = SpreadPlan::new(problem);
     let (shape, family) = (problem.shape(), problem.config().loss());
-    let common = Common { level, rows: problem, shape, family, plan: plan.as_ref(), terms, factor: job.factor };
+    let tasks = shape.outer().div_ceil(outer_rows_of_task(shape));
+    let splits_rows = tasks < threads() && split::is_worth_it(shape.classes());
+    let common =
+        Common { level, rows: problem, shape, family, plan: plan.as_ref(), terms, factor: job.factor, splits_rows };
     let mut sums = Tree::new();
     for part in map(cut(common, job), T::run) {
         sums.append(part);
@@ -76,6 +82,11 @@ pub(super) fn rows_of_task(logits_per_row: usize) -> usize {
     TASK_LOGITS.div_ceil(logits_per_row.max(1)).next_power_of_two()
 }
 
+/// How many indices before the class axis a task has.
+fn outer_rows_of_task(shape: &Shape) -> usize {
+    if cfg!(feature = "parallel") { rows_of_task(shape.classes() * shape.inner()) } else { shape.outer().max(1) }
+}
+
 /// Cuts a batch along the axes before the class axis, where its memory comes apart in slices.
 fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>) -> Vec<Task<'a, T>> {
     let Job { mut memory, mut losses, mut stats, upstream, .. } = job;
@@ -85,7 +96,7 @@ fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>) -> Vec<Task<'a, T>> 
         LossFamily::CrossEntropy => shape.inner(),
         LossFamily::BinaryCrossEntropy => per_outer,
     };
-    let step = if cfg!(feature = "parallel") { rows_of_task(per_outer) } else { shape.outer().max(1) };
+    let step = outer_rows_of_task(shape);
     let mut tasks = Vec::new();
     for first in (0..shape.outer()).step_by(step) {
         let count = step.min(shape.outer() - first);
@@ -111,6 +122,14 @@ fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>) -> Vec<Task<'a, T>> 
         });
     }
     tasks
+}
+
+/// How many threads there are.
+fn threads() -> usize {
+    #[cfg(feature = "parallel")]
+    return rayon::current_num_threads();
+    #[cfg(not(feature = "parallel"))]
+    1
 }
 
 /// Applies `each` to every item, on the current rayon pool if there are several; the results in the items' order.

@@ -2,8 +2,8 @@
 
 use fearless_simd::Level;
 
-use super::closed_form::{Losses, Spread};
-use super::group::{self, Answer, Room, Targets};
+use super::closed_form::Losses;
+use super::group::{self, Answer, GeneralTargets, Logits, Room, SpreadTargets, Targets};
 use super::lanes::{Float, MAX_WIDTH};
 use super::memory::{Upstream, Write};
 use super::plan::SpreadPlan;
@@ -13,8 +13,8 @@ use crate::element::Element;
 
 /// Room for a group of rows.
 #[derive(Debug)]
-pub(super) struct GroupScratch<W> {
-    targets: Targets<W>,
+struct GroupScratch<W, Q> {
+    targets: Q,
     answer: Answer<W>,
     upstream: [W; MAX_WIDTH],
     room: Room<W>,
@@ -22,54 +22,21 @@ pub(super) struct GroupScratch<W> {
     by_class: Vec<W>,
 }
 
-impl<W: Float> GroupScratch<W> {
-    fn new(plan: &SpreadPlan, upstream: Upstream<W>) -> Self {
-        let nothing = Spread { hard: [0.0; 2], given: [0.0; 2], share: 0.0, z_factor: 0.0, offset: 0.0 };
-        let spread = plan.common.map_or(nothing, |common| common.spread());
+impl<W: Float, Q: Targets<W>> GroupScratch<W, Q> {
+    fn new(targets: Q, upstream: Upstream<W>) -> Self {
+        let classes = targets.classes();
         let mut room = Room::default();
-        room.resize(plan.sharers.classes);
+        room.resize(classes);
         Self {
-            targets: Targets {
-                classes: [[W::default(); MAX_WIDTH]; 2],
-                likeliest: [W::default(); MAX_WIDTH],
-                is_counted: 0,
-                spread: Spread::of_all(&spread),
-                sharers: plan.sharers,
-                is_mixed: plan.is_mixed,
-                has_z_loss: plan.has_z_loss,
-            },
+            targets,
             answer: Answer::new(),
             upstream: match upstream {
                 Upstream::Loss(value) => [value; MAX_WIDTH],
                 Upstream::Losses(_) => [W::default(); MAX_WIDTH],
             },
             room,
-            by_class: vec![W::default(); plan.sharers.classes.next_multiple_of(W::WIDTH) * W::WIDTH],
+            by_class: vec![W::default(); classes.next_multiple_of(W::WIDTH) * W::WIDTH],
         }
-    }
-}
-
-impl Spread<[f64; MAX_WIDTH]> {
-    /// The same for every row.
-    fn of_all(row: &Spread<f64>) -> Self {
-        Spread {
-            hard: row.hard.map(|value| [value; MAX_WIDTH]),
-            given: row.given.map(|value| [value; MAX_WIDTH]),
-            share: [row.share; MAX_WIDTH],
-            z_factor: [row.z_factor; MAX_WIDTH],
-            offset: [row.offset; MAX_WIDTH],
-        }
-    }
-
-    /// Sets one row's.
-    fn set(&mut self, at: usize, row: &Spread<f64>) {
-        for which in 0..2 {
-            self.hard[which][at] = row.hard[which];
-            self.given[which][at] = row.given[which];
-        }
-        self.share[at] = row.share;
-        self.z_factor[at] = row.z_factor;
-        self.offset[at] = row.offset;
     }
 }
 
@@ -83,15 +50,41 @@ struct Group {
 }
 
 impl<T: Element> Task<'_, T> {
+    /// Every row of the task, where their coefficients are a spread.
+    pub(super) fn spread_groups(&mut self, plan: &SpreadPlan) {
+        let targets = SpreadTargets::new(plan, self.common.factor);
+        self.groups(targets, |task, group, targets| task.ask(plan, group, targets));
+    }
+
+    /// Every row of the task, whatever their coefficients.
+    pub(super) fn general_groups(&mut self) {
+        let (rows, shape, level) = (self.common.rows, self.common.shape, self.common.level);
+        let targets = GeneralTargets::new(rows, shape.classes(), T::Wide::WIDTH, self.common.factor);
+        let mut room = Vec::new();
+        self.groups(targets, |task, group, targets| {
+            let mask = |row: usize, shares: &mut [f64]| {
+                let logits = task.memory.logits()[task.start(group.first + row)..].iter().step_by(shape.inner());
+                let masked = shares.iter_mut().zip(logits).filter(|(_, z)| z.to_f64() == f64::NEG_INFINITY);
+                masked.for_each(|(share, _)| *share = 0.0);
+            };
+            let start = task.first_row + group.first;
+            targets.ask(level, rows, start..start + group.rows, &mask, &mut room);
+        });
+    }
+
     /// Every row of the task, `WIDTH` rows at a time.
-    pub(super) fn groups(&mut self, plan: &SpreadPlan) {
+    fn groups<Q: Targets<T::Wide>>(&mut self, targets: Q, mut ask: impl FnMut(&Self, Group, &mut Q)) {
         let (width, inner) = (T::Wide::WIDTH, self.common.shape.inner());
-        let mut scratch = GroupScratch::new(plan, self.upstream);
+        let mut scratch = GroupScratch::new(targets, self.upstream);
         for first in (0..self.rows).step_by(width) {
             let rows = width.min(self.rows - first);
             let is_side_by_side = rows == width && inner > 1 && (self.first_row + first) % inner + rows <= inner;
             let group = Group { first, rows, is_side_by_side };
-            self.ask(plan, group, &mut scratch);
+            if let Upstream::Losses(values) = self.upstream {
+                let start = self.first_row + first;
+                scratch.upstream[..rows].copy_from_slice(&values[start..start + rows]);
+            }
+            ask(self, group, &mut scratch.targets);
             self.answer(group, &mut scratch);
             self.keep_group(group, &scratch.answer);
             if self.memory.wants_gradient() {
@@ -104,37 +97,25 @@ impl<T: Element> Task<'_, T> {
     }
 
     /// Finds out what the targets of a group ask.
-    fn ask(&self, plan: &SpreadPlan, group: Group, scratch: &mut GroupScratch<T::Wide>) {
-        let number = |class: usize| T::Wide::from_f64(class as f64);
-        let (start, targets) = (self.first_row + group.first, &mut scratch.targets);
-        if let Upstream::Losses(values) = self.upstream {
-            scratch.upstream[..group.rows].copy_from_slice(&values[start..start + group.rows]);
-        }
-        targets.is_counted = 0;
+    fn ask(&self, plan: &SpreadPlan, group: Group, targets: &mut SpreadTargets<T::Wide>) {
+        let start = self.first_row + group.first;
+        targets.clear();
         for row in 0..group.rows {
             if let Some(common) = &plan.common {
-                let class = common.class(start + row);
-                targets.is_counted |= u64::from(class.is_some()) << row;
-                targets.classes[0][row] = number(class.unwrap_or(0));
-            } else if let Some(plan) = self.common.rows.spread(start + row) {
-                targets.is_counted |= 1 << row;
-                targets.classes[0][row] = number(plan.classes[0]);
-                targets.classes[1][row] = number(plan.classes[1]);
-                targets.likeliest[row] = number(plan.likeliest());
-                targets.spread.set(row, &plan.spread);
+                targets.set_class(row, common.class(start + row));
+            } else if let Some(target) = self.common.rows.spread(start + row) {
+                targets.set_row(row, &target);
             }
-        }
-        if plan.common.is_some() {
-            targets.likeliest = targets.classes[0];
         }
     }
 
-    fn answer(&self, group: Group, scratch: &mut GroupScratch<T::Wide>) {
+    fn answer<Q: Targets<T::Wide>>(&self, group: Group, scratch: &mut GroupScratch<T::Wide, Q>) {
         let GroupScratch { targets, answer, room, by_class, .. } = scratch;
         let (shape, width, level) = (self.common.shape, T::Wide::WIDTH, self.common.level);
         let z = &self.memory.logits()[self.start(group.first)..];
         if group.is_side_by_side {
-            return group::losses(level, z, shape.inner(), targets, self.common.factor, room, answer);
+            let logits = Logits { z, stride: shape.inner() };
+            return group::losses(level, &logits, targets, self.common.factor, room, answer);
         }
         if shape.inner() == 1 {
             transposed::side_by_side(level, z, group.rows, shape.classes(), by_class);
@@ -146,7 +127,8 @@ impl<T: Element> Task<'_, T> {
                 }
             }
         }
-        group::losses(level, by_class, width, targets, self.common.factor, room, answer);
+        let logits = Logits { z: by_class.as_slice(), stride: width };
+        group::losses(level, &logits, targets, self.common.factor, room, answer);
     }
 
     /// Keeps what the rows of a group give.
@@ -168,20 +150,20 @@ impl<T: Element> Task<'_, T> {
     }
 }
 
-struct WriteGroup<'a, W> {
+struct WriteGroup<'a, W, Q> {
     level: Level,
     /// Where the rows begin; if they follow each other, where the first does.
     starts: [usize; MAX_WIDTH],
     group: Group,
     inner: usize,
-    scratch: &'a mut GroupScratch<W>,
+    scratch: &'a mut GroupScratch<W, Q>,
 }
 
-impl<T: Element> Write<T> for WriteGroup<'_, T::Wide> {
+impl<T: Element, Q: Targets<T::Wide>> Write<T> for WriteGroup<'_, T::Wide, Q> {
     fn to<G: Element<Wide = T::Wide>>(self, gradient: &mut [G]) {
         let Self { level, group, starts, inner, scratch } = self;
         let GroupScratch { targets, answer, upstream, room, by_class } = scratch;
-        let (width, classes) = (T::Wide::WIDTH, targets.sharers.classes);
+        let (width, classes) = (T::Wide::WIDTH, targets.classes());
         let out = &mut gradient[starts[0]..];
         if group.is_side_by_side {
             group::gradients(level, room, targets, answer, upstream, inner, out);
@@ -196,10 +178,10 @@ impl<T: Element> Write<T> for WriteGroup<'_, T::Wide> {
                 }
             }
         }
-        let is_plain = answer.is_defined & targets.is_counted;
+        let is_plain = answer.is_defined & targets.is_counted();
         for row in (0..group.rows).filter(|row| is_plain >> row & 1 == 0) {
             let start = if inner == 1 { starts[0] + row * classes } else { starts[row] };
-            let is_counted = targets.is_counted >> row & 1 == 1;
+            let is_counted = targets.is_counted() >> row & 1 == 1;
             let value = T::Wide::from_f64(if is_counted { f64::NAN } else { 0.0 });
             let column = gradient[start..].iter_mut().step_by(inner).take(classes);
             column.for_each(|place| *place = G::narrow(value));

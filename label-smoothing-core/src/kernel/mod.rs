@@ -104,6 +104,7 @@ mod general;
 mod group;
 mod grouped;
 pub(crate) mod halves;
+mod hints;
 mod lanes;
 mod likelihood;
 mod math;
@@ -113,6 +114,7 @@ mod plan;
 mod row;
 mod rows;
 pub mod slices;
+mod split;
 mod stats;
 mod task;
 mod transposed;
@@ -173,6 +175,7 @@ where
     problem.check_mean()?;
     problem.shape().check_buffer("logits", logits.len())?;
     problem.shape().check_buffer("gradient", gradient.len())?;
+    hints::expect_writes(gradient);
     Ok(reduced(problem, G::memory(logits, gradient), Stats::None, upstream))
 }
 
@@ -239,6 +242,7 @@ where
     problem.shape().check_buffer("logits", logits.len())?;
     problem.shape().check_buffer("gradient", gradient.len())?;
     check_length("the rows' statistics", stats.len(), problem.shape().rows())?;
+    hints::expect_writes(gradient);
     reduced(problem, G::memory(logits, gradient), Stats::Known(stats), upstream);
     Ok(())
 }
@@ -303,6 +307,7 @@ where
     problem.check_upstream(upstream.len())?;
     check_losses(problem, losses.len())?;
     problem.shape().check_buffer("gradient", gradient.len())?;
+    hints::expect_writes(gradient);
     let memory = G::memory(logits, gradient);
     let upstream = Upstream::Losses(upstream);
     Ok(batch::run(problem, Job { memory, losses: Some(losses), stats: Stats::None, upstream, factor: 1.0 }))

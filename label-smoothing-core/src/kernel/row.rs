@@ -3,10 +3,17 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f64x8};
 
+use super::hints;
 use super::lanes::{BLOCK, Float, LANES, MAX_PARTS, MAX_WIDTH, join};
 use super::math;
 use super::stats::RowStats;
 use crate::element::Element;
+
+/// How many bytes beyond where a row is read memory is asked for. Less comes too late, and much more leaves the cache again.
+const PREFETCH: usize = 4096;
+
+/// Bytes that come at once.
+const CACHE_LINE: usize = 64;
 
 /// What a row's logits add up to.
 #[derive(Debug, Clone, Copy)]
@@ -122,10 +129,10 @@ pub(super) fn column_of<T: Element>(level: Level, z: &[T], value: T::Wide) -> us
 }
 
 /// The sums of one block of a row whose maximum may be elsewhere: of `exp(t)` over all its columns but `excluded`, and of
-/// `t` over all but the hole.
-pub(super) fn block<T: Element>(level: Level, block: Row<'_, T>, excluded: usize) -> [f64; 2] {
+/// `t` over all but the hole. `exp(t)` is left in `exps` as by [`sums`].
+pub(super) fn block<T: Element>(level: Level, block: Row<'_, T>, excluded: usize, exps: &mut [T::Wide]) -> [f64; 2] {
     dispatch!(level, simd => {
-        let (others, shifted) = exponentials(simd, &block, excluded, &mut Largest::new(simd), &mut []);
+        let (others, shifted) = exponentials(simd, &block, excluded, &mut Largest::new(simd), exps);
         [others, shifted]
     })
 }
@@ -224,8 +231,11 @@ fn exponentials<S: Simd, T: Element>(
     for block in (0..classes).step_by(BLOCK) {
         let mut lanes = ([zero; MAX_PARTS], [zero; MAX_PARTS]);
         for column in (block..classes.min(block + BLOCK)).step_by(LANES) {
-            if let Some(next) = next.get(column..column + LANES) {
-                ahead.see(simd, next);
+            if let Some(columns) = next.get(column..column + LANES) {
+                ahead.see(simd, columns);
+                for line in (0..size_of_val(columns)).step_by(CACHE_LINE) {
+                    hints::prefetch(next, column + (PREFETCH + line) / size_of::<T>());
+                }
             }
             let columns = LANES.min(classes - column);
             let z = if let Some(z) = z.get(column..column + LANES) {

@@ -7,8 +7,10 @@ use fearless_simd::{Level, dispatch};
 
 use super::binary::{BinaryTargets, Outcomes};
 use super::general::{WIDTH, total};
+use super::group::octet;
 use super::lanes::Float;
 use super::plan::{self, SpreadRow};
+use super::transposed;
 use crate::check::Problem;
 use crate::config::{ClassWeighting, NonFiniteLogits, Smoothing};
 use crate::element::Element;
@@ -34,6 +36,11 @@ pub(super) struct RowSmoothing<'a> {
     pub(super) shares: Shares<'a>,
 }
 
+impl RowSmoothing<'_> {
+    /// No smoothing.
+    const NONE: Self = Self { epsilon: 0.0, shares: Shares::Constant(0.0) };
+}
+
 /// What each class gets of the smoothing.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shares<'a> {
@@ -54,8 +61,15 @@ pub(super) trait Rows: Sync {
     /// The target as given, of some of the classes.
     fn given(&self, level: Level, row: usize, classes: Range<usize>, q: &mut [f64]);
 
+    /// The targets as given of some rows that follow each other, in [octets](super::group::octet); `room` is for rows one
+    /// by one.
+    fn given_side_by_side(&self, level: Level, rows: Range<usize>, room: &mut Vec<f64>, q: &mut [f64]);
+
     /// Whether this is the first class of the largest probability of the target as given.
     fn is_likeliest(&self, row: usize, class: usize) -> bool;
+
+    /// How every row is smoothed, where that depends on neither its target nor its logits.
+    fn common_smoothing(&self) -> Option<RowSmoothing<'_>>;
 
     /// How the row is smoothed. `mask` writes 0 where a logit is `-inf`, and `room` is for shares that depend on that.
     fn smoothing<'a>(&'a self, row: usize, mask: &dyn Fn(&mut [f64]), room: &'a mut Vec<f64>) -> RowSmoothing<'a>;
@@ -63,17 +77,34 @@ pub(super) trait Rows: Sync {
     /// The weights.
     fn weighting(&self, row: usize) -> RowWeighting<'_>;
 
+    /// The weights of the classes.
+    fn class_weights(&self) -> Option<&[f64]>;
+
     /// The row's weight.
     fn row_weight(&self, row: usize) -> f64;
 
     /// Whether the entropy of the smoothed target is taken off.
     fn subtracts_entropy(&self) -> bool;
 
+    /// Whether there is a z-loss.
+    fn has_z_loss(&self) -> bool;
+
     /// The factor of `lse^2`.
     fn z_factor(&self, row: usize) -> f64;
 
     /// The binary targets of a row.
     fn binary(&self, level: Level, row: usize, targets: &mut BinaryTargets);
+}
+
+impl Shares<'_> {
+    /// What a class gets.
+    #[inline(always)]
+    pub(super) fn of(&self, class: usize) -> f64 {
+        match self {
+            Self::Constant(share) => *share,
+            Self::PerClass { factor, values } => factor * values[class],
+        }
+    }
 }
 
 impl<P: Element> Rows for Problem<'_, P> {
@@ -95,20 +126,38 @@ impl<P: Element> Rows for Problem<'_, P> {
             return q.iter_mut().zip(values).for_each(|(q, value)| *q = value.to_f64());
         }
         q.fill(0.0);
-        let mut add = |class: i64, probability: f64| {
-            let class = class as usize;
+        each_entry(self, row, |class, probability| {
             if classes.contains(&class) {
                 q[class - classes.start] += probability;
             }
-        };
+        });
+    }
+
+    fn given_side_by_side(&self, level: Level, rows: Range<usize>, room: &mut Vec<f64>, q: &mut [f64]) {
+        let (shape, classes) = (self.shape(), self.shape().classes());
+        let place = |row: usize, class: usize| octet(classes, class, row / WIDTH).start + row % WIDTH;
         match self.labels() {
-            Labels::Indices(ids) => add(ids.values()[row], 1.0),
-            Labels::Mixed { first, second, lambda } => {
-                let lambda = lambda.values()[row];
-                add(first.values()[row], lambda);
-                add(second.values()[row], 1.0 - lambda);
+            Labels::Probabilities(probabilities) if shape.inner() == 1 => {
+                let elements = shape.row_start(rows.start)..shape.row_start(rows.end);
+                room.resize(elements.len(), 0.0);
+                widen(level, &probabilities.values()[elements], room);
+                for (rows, q) in room.chunks(WIDTH * classes).zip(q.chunks_exact_mut(WIDTH * classes)) {
+                    transposed::side_by_side(level, rows, rows.len() / classes, classes, q);
+                }
             }
-            _ => self.sparse_row(row).for_each(|(class, probability)| add(class, probability)),
+            Labels::Probabilities(probabilities) => {
+                for class in 0..classes {
+                    for (at, row) in rows.clone().enumerate() {
+                        q[place(at, class)] = probabilities.values()[shape.element(row, class)].to_f64();
+                    }
+                }
+            }
+            _ => {
+                q.fill(0.0);
+                for (at, row) in rows.enumerate().filter(|&(_, row)| self.is_counted(row)) {
+                    each_entry(self, row, |class, probability| q[place(at, class)] += probability);
+                }
+            }
         }
     }
 
@@ -140,8 +189,28 @@ impl<P: Element> Rows for Problem<'_, P> {
         }
     }
 
+    fn common_smoothing(&self) -> Option<RowSmoothing<'_>> {
+        let (config, classes) = (self.config(), self.shape().classes());
+        let is_restricted = config.non_finite_logits() == NonFiniteLogits::RestrictSupport;
+        match config.smoothing() {
+            Smoothing::None => Some(RowSmoothing::NONE),
+            Smoothing::Uniform { epsilon } | Smoothing::Negative { rate: epsilon }
+                if !is_restricted && config.excluded_classes().is_empty() =>
+            {
+                Some(RowSmoothing { epsilon: *epsilon, shares: Shares::Constant(epsilon / classes as f64) })
+            }
+            Smoothing::Distribution { epsilon, distribution } if !is_restricted => Some(RowSmoothing {
+                epsilon: *epsilon,
+                shares: Shares::PerClass { factor: *epsilon, values: distribution },
+            }),
+            _ => None,
+        }
+    }
+
     fn smoothing<'a>(&'a self, row: usize, mask: &dyn Fn(&mut [f64]), room: &'a mut Vec<f64>) -> RowSmoothing<'a> {
-        let none = RowSmoothing { epsilon: 0.0, shares: Shares::Constant(0.0) };
+        if let Some(common) = self.common_smoothing() {
+            return common;
+        }
         let (epsilon, distribution, hole) = match (self.config().smoothing(), self.labels()) {
             (Smoothing::Uniform { epsilon } | Smoothing::Negative { rate: epsilon }, _) => (*epsilon, None, None),
             (Smoothing::Distribution { epsilon, distribution }, _) => (*epsilon, Some(distribution), None),
@@ -151,10 +220,10 @@ impl<P: Element> Rows for Problem<'_, P> {
                     Smoothing::UniformPerClass { epsilons } => (epsilons[class], None, None),
                     Smoothing::UniformOthers { epsilon } => (*epsilon, None, Some(class)),
                     Smoothing::ClassRows { epsilon, rows } => (*epsilon, Some(&rows[class]), None),
-                    _ => return none,
+                    _ => return RowSmoothing::NONE,
                 }
             }
-            _ => return none,
+            _ => return RowSmoothing::NONE,
         };
         let is_restricted = self.config().non_finite_logits() == NonFiniteLogits::RestrictSupport;
         let (classes, excluded) = (self.shape().classes(), self.config().excluded_classes());
@@ -177,7 +246,7 @@ impl<P: Element> Rows for Problem<'_, P> {
                 }
                 let total = total(room);
                 if total == 0.0 {
-                    return none;
+                    return RowSmoothing::NONE;
                 }
                 Shares::PerClass { factor: epsilon / total, values: room }
             }
@@ -199,12 +268,20 @@ impl<P: Element> Rows for Problem<'_, P> {
         RowWeighting { factor, classes, is_expected }
     }
 
+    fn class_weights(&self) -> Option<&[f64]> {
+        self.config().class_weights()
+    }
+
     fn row_weight(&self, row: usize) -> f64 {
         Problem::row_weight(self, row)
     }
 
     fn subtracts_entropy(&self) -> bool {
         self.config().subtract_entropy()
+    }
+
+    fn has_z_loss(&self) -> bool {
+        self.config().z_loss() != 0.0
     }
 
     fn z_factor(&self, row: usize) -> f64 {
@@ -240,6 +317,19 @@ impl<P: Element> Rows for Problem<'_, P> {
                 targets.smooth_one(class, epsilon, 0.0, 1.0);
             }
         }
+    }
+}
+
+/// The entries of the target as given, where it is not one probability for each class: what they add to which class.
+fn each_entry<P: Element>(problem: &Problem<P>, row: usize, mut add: impl FnMut(usize, f64)) {
+    match problem.labels() {
+        Labels::Indices(ids) => add(ids.values()[row] as usize, 1.0),
+        Labels::Mixed { first, second, lambda } => {
+            let lambda = lambda.values()[row];
+            add(first.values()[row] as usize, lambda);
+            add(second.values()[row] as usize, 1.0 - lambda);
+        }
+        _ => problem.sparse_row(row).for_each(|(class, probability)| add(class as usize, probability)),
     }
 }
 

@@ -7,6 +7,7 @@ use super::lanes::{Float, LANES};
 use super::memory::{Memory, Upstream, Write};
 use super::plan::{NO_COLUMN, SpreadPlan, SpreadRow};
 use super::row::{self, Coefficients, Factors, Maximum, Row};
+use super::split;
 use super::stats::{RowStats, Stats};
 use crate::config::LossFamily;
 use crate::element::Element;
@@ -15,6 +16,9 @@ use crate::sum::Tree;
 
 /// Classes up to which a group of rows is faster than one row after the other.
 const FEW_CLASSES: usize = 128;
+
+/// The same where rows have coefficients class by class, which take more of the cache.
+const FEW_CLASSES_WITH_COEFFICIENTS: usize = 64;
 
 /// Classes up to which an `f32` can number them.
 const NUMBERED_CLASSES: usize = 1 << 24;
@@ -65,14 +69,14 @@ impl<T: Element> Task<'_, T> {
     /// Computes every row; what they add up to.
     pub(crate) fn run(mut self) -> Tree<Sums> {
         let shape = self.common.shape;
-        let in_groups = (shape.classes() <= FEW_CLASSES || shape.inner() > 1) && shape.classes() <= NUMBERED_CLASSES;
-        match (self.common.family, self.common.plan) {
-            (LossFamily::BinaryCrossEntropy, _) => self.binary_rows(),
-            (LossFamily::CrossEntropy, Some(plan)) if in_groups => self.groups(plan),
-            (LossFamily::CrossEntropy, plan) => match self.common.terms {
-                Some(terms) => self.penalized_rows(&terms),
-                None => self.single_rows(plan),
-            },
+        let few = if self.common.plan.is_some() { FEW_CLASSES } else { FEW_CLASSES_WITH_COEFFICIENTS };
+        let in_groups = (shape.classes() <= few || shape.inner() > 1) && shape.classes() <= NUMBERED_CLASSES;
+        match (self.common.family, self.common.terms, self.common.plan) {
+            (LossFamily::BinaryCrossEntropy, ..) => self.binary_rows(),
+            (LossFamily::CrossEntropy, Some(terms), _) => self.penalized_rows(&terms),
+            (LossFamily::CrossEntropy, None, Some(plan)) if in_groups => self.spread_groups(plan),
+            (LossFamily::CrossEntropy, None, None) if in_groups => self.general_groups(),
+            (LossFamily::CrossEntropy, None, plan) => self.single_rows(plan),
         }
         self.sums
     }
@@ -193,6 +197,9 @@ impl<T: Element> Task<'_, T> {
         if let Some(stats) = self.stats.known(row) {
             return row::again(level, &z[..classes], stats, exps);
         }
+        if self.common.splits_rows {
+            return split::sums(level, &z[..classes], hole, exps);
+        }
         let maximum = maximum.unwrap_or_else(|| row::maximum(level, &z[..classes]));
         let next = z.get(classes..2 * classes).unwrap_or(&[]);
         row::sums(level, Row { z, classes, maximum, hole, next }, exps)
@@ -243,7 +250,8 @@ impl<T: Element> Task<'_, T> {
         let factors = Factors { probability: T::Wide::from_f64(probability), coefficients, upstream };
         let (start, shape, level) = (self.start(row), self.common.shape, self.common.level);
         let (classes, inner) = (shape.classes(), shape.inner());
-        self.memory.write(WriteRow { level, exps, factors, special, start, classes, inner, room });
+        let splits = self.common.splits_rows;
+        self.memory.write(WriteRow { level, splits, exps, factors, special, start, classes, inner, room });
     }
 }
 
@@ -274,6 +282,8 @@ impl<T: Element> Write<T> for Fill {
 
 struct WriteRow<'a, W> {
     level: fearless_simd::Level,
+    /// Whether several threads write it.
+    splits: bool,
     exps: &'a [W],
     factors: Factors<'a, W>,
     special: [(usize, f64); 3],
@@ -285,9 +295,10 @@ struct WriteRow<'a, W> {
 
 impl<T: Element> Write<T> for WriteRow<'_, T::Wide> {
     fn to<G: Element<Wide = T::Wide>>(self, gradient: &mut [G]) {
-        let Self { level, exps, factors, special, start, classes, inner, room } = self;
+        let Self { level, splits, exps, factors, special, start, classes, inner, room } = self;
         if inner == 1 {
-            row::gradient(level, exps, factors, &mut gradient[start..start + classes]);
+            let write = if splits { split::gradient } else { row::gradient };
+            write(level, exps, factors, &mut gradient[start..start + classes]);
         } else {
             row::gradient(level, exps, factors, &mut room[..classes]);
             let places = gradient[start..].iter_mut().step_by(inner);

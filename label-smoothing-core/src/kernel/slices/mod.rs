@@ -237,7 +237,7 @@ impl<'a, P: Element> Slice<'a, P> {
     ) -> [f64; 2] {
         let column = maximum.column.wrapping_sub(self.classes.start + index * BLOCK);
         let maximum = Maximum { value: maximum.value, is_number: true };
-        row::block(level, Row { z, classes: z.len(), maximum, hole, next: &[] }, column)
+        row::block(level, Row { z, classes: z.len(), maximum, hole, next: &[] }, column, &mut [])
     }
 
     /// The logits of the row's target classes, of those that are in the slice.

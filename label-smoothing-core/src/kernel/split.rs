@@ -1,0 +1,89 @@
+//! One row over several threads, where rows are long and a batch has fewer of them than there are threads.
+//!
+//! A row is cut between blocks, and the blocks' sums are added in their order: the bits are those of [`row`].
+
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, f64x8};
+
+use super::batch::{TASK_LOGITS, map};
+use super::lanes::BLOCK;
+use super::math;
+use super::row::{self, Coefficients, Factors, Maximum, Row, Sums};
+use crate::element::Element;
+
+/// Columns of a piece: whole blocks, and as many as are worth a thread.
+const PIECE: usize = TASK_LOGITS.next_multiple_of(BLOCK);
+
+/// Whether rows of so many classes come apart.
+pub(super) fn is_worth_it(classes: usize) -> bool {
+    classes >= 2 * PIECE
+}
+
+/// What [`row::sums`] gives, the maximum not being known.
+pub(super) fn sums<T: Element>(level: Level, z: &[T], hole: usize, exps: &mut [T::Wide]) -> Option<Sums<T::Wide>> {
+    let maxima = map(z.chunks(PIECE).collect(), |z| row::maximum(level, z));
+    let highest = maxima.iter().map(|maximum| maximum.value.to_f64()).fold(f64::NEG_INFINITY, f64::max);
+    if !(maxima.iter().all(|maximum| maximum.is_number) && highest.is_finite()) {
+        return None;
+    }
+    let (first, maximum) = maxima.iter().enumerate().find(|(_, maximum)| maximum.value.to_f64() == highest)?;
+    let start = first * PIECE;
+    let column = start + row::column_of(level, &z[start..z.len().min(start + PIECE)], maximum.value);
+
+    let mut rest = exps;
+    let pieces = z.chunks(PIECE).enumerate().map(|(piece, z)| {
+        let (head, tail) = std::mem::take(&mut rest).split_at_mut(rest.len().min(PIECE));
+        rest = tail;
+        Piece { first: piece * PIECE, z, maximum: *maximum, column, hole, exps: head }
+    });
+    let sums = map(pieces.collect(), |piece| piece.blocks(level));
+    let (mut others, mut shifted) = (0.0, 0.0);
+    for block in sums.into_iter().flatten() {
+        others += block[0];
+        shifted += block[1];
+    }
+    let lse = dispatch!(level, simd => math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0]);
+    Some(Sums { max: maximum.value, column, others, lse, shifted, next: None })
+}
+
+/// Some columns of a row.
+struct Piece<'a, T: Element> {
+    /// The first of them.
+    first: usize,
+    z: &'a [T],
+    /// The row's maximum, and its column.
+    maximum: Maximum<T::Wide>,
+    column: usize,
+    hole: usize,
+    /// Room for their exponentials, or none.
+    exps: &'a mut [T::Wide],
+}
+
+impl<T: Element> Piece<'_, T> {
+    /// What each block adds up to.
+    fn blocks(self, level: Level) -> Vec<[f64; 2]> {
+        let Self { first, z, maximum, column, hole, mut exps } = self;
+        let blocks = z.chunks(BLOCK).enumerate().map(|(block, z)| {
+            let start = first + block * BLOCK;
+            let (head, tail) = std::mem::take(&mut exps).split_at_mut(exps.len().min(BLOCK));
+            exps = tail;
+            let block = Row { z, classes: z.len(), maximum, hole: hole.wrapping_sub(start), next: &[] };
+            row::block(level, block, column.wrapping_sub(start), head)
+        });
+        blocks.collect()
+    }
+}
+
+/// What [`row::gradient`] does.
+pub(super) fn gradient<G: Element>(level: Level, exps: &[G::Wide], factors: Factors<'_, G::Wide>, out: &mut [G]) {
+    let pieces = exps.chunks(PIECE).zip(out.chunks_mut(PIECE)).enumerate();
+    map(pieces.collect(), |(piece, (exps, out))| {
+        let coefficients = match factors.coefficients {
+            Coefficients::PerClass { factor, values } => {
+                Coefficients::PerClass { factor, values: &values[piece * PIECE..] }
+            }
+            same @ Coefficients::Constant(_) => same,
+        };
+        row::gradient(level, exps, Factors { coefficients, ..factors }, out);
+    });
+}
