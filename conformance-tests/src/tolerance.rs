@@ -82,8 +82,8 @@ pub fn confident_k(gap: f64) -> f64 {
     2.5 + gap
 }
 
-/// What is left of that where the rounding of `z - max` is carried into the exponential: the gap enters through what the
-/// rounding of the residue loses, for which a sixteenth is room enough. Aimed at, and promised by nobody here.
+/// What is left of that where the rounding of `z - max` is carried into the exponential, as the kernel does: the gap enters
+/// through the high and the low part of its multiples of `log 2`, for which a sixteenth is room enough.
 #[must_use]
 pub fn confident_k_with_residue(gap: f64) -> f64 {
     2.5 + gap / 16.0
@@ -93,10 +93,10 @@ pub fn confident_k_with_residue(gap: f64) -> f64 {
 /// unit each.
 const K_OF_THE_SUM_IN_F64: f64 = 2.0;
 
-/// [`confident_k`] for logits of this type, and for rows without any lead, too.
+/// [`confident_k_with_residue`] for logits of this type, and for rows without any lead, too: what the kernel promises.
 #[must_use]
-pub fn confident_k_in(dtype: Dtype, gap: f64) -> f64 {
-    confident_k(gap) + if dtype == Dtype::F64 { K_OF_THE_SUM_IN_F64 } else { 0.0 }
+pub fn kernel_confident_k(dtype: Dtype, gap: f64) -> f64 {
+    confident_k_with_residue(gap) + if dtype == Dtype::F64 { K_OF_THE_SUM_IN_F64 } else { 0.0 }
 }
 
 /// The lead that the relative error of a tail to the power `gamma + 1` is that of: as the tail's own, as many times, for

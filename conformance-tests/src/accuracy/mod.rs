@@ -37,7 +37,7 @@ use crate::backend::{Backend, Failure, Outcome};
 use crate::dtype::Dtype;
 use crate::input::{CaseInput, Dense, Layout, TargetInput};
 
-pub use crate::tolerance::{K_ROW_SUM, confident_k, confident_k_in, confident_k_with_residue, row_sum_k};
+pub use crate::tolerance::{K_ROW_SUM, confident_k, confident_k_with_residue, kernel_confident_k, row_sum_k};
 pub use row::{CLASSES, EPSILONS, LEADS, OFFSETS, Point, Row};
 pub use wide::DoubleDouble;
 

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use label_smoothing_conformance::accuracy::{
-    CLASSES, DoubleDouble, EPSILONS, OFFSETS, Point, Sums, Worst, ask, confident_k_in, row_sum_k,
+    CLASSES, DoubleDouble, EPSILONS, OFFSETS, Point, Sums, Worst, ask, kernel_confident_k, row_sum_k,
 };
 use label_smoothing_conformance::{Backend, Dtype, backends};
 
@@ -48,7 +48,7 @@ fn hold(backend: &dyn Backend, dtype: Dtype, classes: &[usize]) -> Worst {
                 let loss_dtype = backend.loss_dtype(dtype);
                 let errors = sums.exact(epsilon).errors(&answer, loss_dtype, dtype);
                 let place = format!("{}, {point:?}, lead {}, rate {epsilon}: {errors:?}", backend.name(), row.gap);
-                let k = confident_k_in(dtype, row.gap);
+                let k = kernel_confident_k(dtype, row.gap);
                 assert!(errors.loss <= k && errors.target_gradient <= k, "above {k}: {place}");
                 assert!(errors.row_sum <= row_sum_k(dtype, point.classes), "{place}");
                 let here = Worst::of(errors, row.gap);

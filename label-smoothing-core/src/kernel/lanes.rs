@@ -32,8 +32,8 @@ pub trait Float: SimdFloatElement + Element<Wide = Self> {
     /// `a b + c`, rounded once.
     fn fused<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
 
-    /// `exp(t)` for `t <= 0`.
-    fn exp<S: Simd>(simd: S, t: Self::Vector<S>) -> Self::Vector<S>;
+    /// `exp(t + d)` for `t <= 0`, `d` being what was rounded off `t`.
+    fn exp<S: Simd>(simd: S, t: Self::Vector<S>, d: Self::Vector<S>) -> Self::Vector<S>;
 
     /// Lanes `l`, `l + 8`, `l + 16` and `l + 24` added in `f64`, the more distant ones first: the first two levels of
     /// the tree.
@@ -60,8 +60,8 @@ impl Float for f32 {
     }
 
     #[inline(always)]
-    fn exp<S: Simd>(simd: S, t: f32x16<S>) -> f32x16<S> {
-        math::exp_f32(simd, t)
+    fn exp<S: Simd>(simd: S, t: f32x16<S>, d: f32x16<S>) -> f32x16<S> {
+        math::exp_f32(simd, t, d)
     }
 
     #[inline(always)]
@@ -93,8 +93,8 @@ impl Float for f64 {
     }
 
     #[inline(always)]
-    fn exp<S: Simd>(simd: S, t: f64x8<S>) -> f64x8<S> {
-        math::exp_f64(simd, t)
+    fn exp<S: Simd>(simd: S, t: f64x8<S>, d: f64x8<S>) -> f64x8<S> {
+        math::exp_f64(simd, t, d)
     }
 
     #[inline(always)]
@@ -111,6 +111,17 @@ impl Float for f64 {
     fn narrow_vector<S: Simd>(_: S, [vector, _]: [f64x8<S>; 2]) -> f64x8<S> {
         vector
     }
+}
+
+/// `t = z - max`, and `exp(z - max)`: what the subtraction rounds off is carried into the exponential, which would magnify it
+/// to `|t|` units.
+#[inline(always)]
+pub(super) fn shifted<S: Simd, W: Float>(simd: S, z: W::Vector<S>, max: W::Vector<S>) -> (W::Vector<S>, W::Vector<S>) {
+    let t = z - max;
+    // The error of a sum of two numbers of any size (Knuth 1969). NaN where `t` is infinite, which does not matter there.
+    let minus_max = t - z;
+    let rounded_off = (z - (t - minus_max)) - (max + minus_max);
+    (t, W::exp(simd, t, rounded_off))
 }
 
 /// Joins the eight sums that [`Float::fold`] leaves: the last three levels of the tree.

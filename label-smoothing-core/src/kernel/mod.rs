@@ -13,7 +13,8 @@
 //!
 //! 1. `max` is the largest logit and `m` its first column. A row with a NaN or `+inf`, or of nothing but `-inf`, has a loss
 //!    and a gradient of NaN; nothing else of what follows is done for it.
-//! 2. In `W`: `t_c = z_c - max` and `e_c = exp(t_c)`.
+//! 2. In `W`: `t_c = z_c - max`, what that rounded off, `d_c = (z_c - (t_c - b)) - (max + b)` with `b = t_c - z_c`, and
+//!    `e_c = exp(t_c, d_c)`.
 //! 3. **Sums over columns.** Column `c` belongs to block `c / 1024` and lane `c % 32`. Lanes start a block at +0 and add
 //!    their columns in ascending order in `W`. At the end of a block they are widened to `f64` and joined by halves: lane `l`
 //!    with `l + 16`, then with `l + 8`, `l + 4`, `l + 2`, `l + 1`. Blocks are added in ascending order in `f64`, starting at
@@ -46,7 +47,7 @@
 //! # Penalties and other likelihoods
 //!
 //! Rows of such a configuration are computed in `f64` whatever `W` is, class by class; in a sum, a term that is left out is 0.
-//! `e_c = exp(t_c)`, `S_o`, `r = 1 / (S_o + 1)` and `lse'` as above; `p_c = e_c r`, `x_c = 1 - p_c`, and `x_m = S_o r`. The coefficients `a_c`, and with them `A`, `R`,
+//! `e_c = exp(t_c, 0)`, `S_o`, `r = 1 / (S_o + 1)` and `lse'` as above; `p_c = e_c r`, `x_c = 1 - p_c`, and `x_m = S_o r`. The coefficients `a_c`, and with them `A`, `R`,
 //! `D` and the loss of the cross entropy, are those of any other row.
 //!
 //! With another likelihood the loss is `z lse^2 + sum a_c phi_c`, and `b_c = a_c h_c` takes the place of `a_c` in what follows,
@@ -80,7 +81,7 @@
 //!
 //! # The binary family
 //!
-//! In `f64` for every type: `e = exp(-|z|)`, `l = log1p(e)`, `softplus(x) = max(x, 0) + l`, `s(|z|) = 1 / (1 + e)`,
+//! In `f64` for every type: `e = exp(-|z|, 0)`, `l = log1p(e)`, `softplus(x) = max(x, 0) + l`, `s(|z|) = 1 / (1 + e)`,
 //! `s(-|z|) = e / (1 + e)`, and the formula as it stands; the gradient times `f` is rounded to `W`, then as above. The focal
 //! loss: see `focal_elements` in the private module `likelihood`, line by line.
 //!
@@ -94,8 +95,9 @@
 //!
 //! # Exponential and logarithm
 //!
-//! Own polynomials: `exp` in `f32` (0.9 ulp), `exp`, `log` and `log1p` in `f64` (below 1 ulp). Their coefficients and the order
-//! of their operations stand in the functions of the private module `math`, which is straight arithmetic.
+//! Own polynomials: `exp(t, d)`, the exponential of the unrounded sum `t + d`, in `f32` (0.9 ulp) and in `f64`, `log` and
+//! `log1p` in `f64` (below 1 ulp). Their coefficients and the order of their operations stand in the functions of the private
+//! module `math`, which is straight arithmetic.
 
 mod batch;
 mod binary;

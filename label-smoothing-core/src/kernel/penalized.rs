@@ -138,7 +138,7 @@ fn exponentials(level: Level, max: f64, m: usize, classes: usize, scratch: &mut 
     let Scratch { shifted, exps, rest, .. } = scratch;
     dispatch!(level, simd => {
         for (exps, t) in exps.chunks_exact_mut(WIDTH).zip(shifted.chunks_exact(WIDTH)) {
-            math::exp_f64(simd, f64x8::from_slice(simd, t)).store_slice(exps);
+            math::exp_f64(simd, f64x8::from_slice(simd, t), f64x8::splat(simd, 0.0)).store_slice(exps);
         }
         exps[classes..].fill(0.0);
         exps[m] = 0.0;

@@ -4,7 +4,7 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f64x8};
 
 use super::hints;
-use super::lanes::{BLOCK, Float, LANES, MAX_PARTS, MAX_WIDTH, join};
+use super::lanes::{BLOCK, Float, LANES, MAX_PARTS, MAX_WIDTH, join, shifted};
 use super::math;
 use super::stats::RowStats;
 use crate::element::Element;
@@ -53,16 +53,16 @@ pub(super) fn again<T: Element>(
     }
     dispatch!(level, simd => {
         let width = T::Wide::WIDTH;
-        let shift = <T::Wide as Float>::Vector::splat(simd, max);
+        let max_here = <T::Wide as Float>::Vector::splat(simd, max);
         let (mut vectors, mut places) = (z.chunks_exact(width), exps.chunks_exact_mut(width));
         for (z, exps) in (&mut vectors).zip(&mut places) {
-            T::Wide::exp(simd, T::load(simd, z) - shift).store_slice(exps);
+            shifted::<_, T::Wide>(simd, T::load(simd, z), max_here).1.store_slice(exps);
         }
         let rest = vectors.remainder();
         if let (false, Some(exps)) = (rest.is_empty(), places.next()) {
             let mut padded = [T::default(); MAX_WIDTH];
             padded[..rest.len()].copy_from_slice(rest);
-            T::Wide::exp(simd, T::load(simd, &padded[..width]) - shift).store_slice(exps);
+            shifted::<_, T::Wide>(simd, T::load(simd, &padded[..width]), max_here).1.store_slice(exps);
         }
         let lse = math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0];
         Some(Sums { max, column, others, lse, shifted: 0.0, next: None })
@@ -280,8 +280,8 @@ fn chunk<S: Simd, T: Element>(
 ) {
     let width = T::Wide::WIDTH;
     for part in 0..T::Wide::PARTS {
-        let mut t = T::load(simd, &z[part * width..(part + 1) * width]) - max;
-        let mut e = T::Wide::exp(simd, t);
+        let z = T::load(simd, &z[part * width..(part + 1) * width]);
+        let (mut t, mut e) = shifted::<S, T::Wide>(simd, z, max);
         if !exps.is_empty() {
             e.store_slice(&mut exps[part * width..(part + 1) * width]);
         }

@@ -32,9 +32,8 @@ pub(super) fn sums<T: Element>(level: Level, z: &[T], hole: usize, exps: &mut [T
 
     let mut rest = exps;
     let pieces = z.chunks(PIECE).enumerate().map(|(piece, z)| {
-        let (head, tail) = std::mem::take(&mut rest).split_at_mut(rest.len().min(PIECE));
-        rest = tail;
-        Piece { first: piece * PIECE, z, maximum: *maximum, column, hole, exps: head }
+        let exps = take(&mut rest, PIECE);
+        Piece { first: piece * PIECE, z, maximum: *maximum, column, hole, exps }
     });
     let sums = map(pieces.collect(), |piece| piece.blocks(level));
     let (mut others, mut shifted) = (0.0, 0.0);
@@ -65,13 +64,21 @@ impl<T: Element> Piece<'_, T> {
         let Self { first, z, maximum, column, hole, mut exps } = self;
         let blocks = z.chunks(BLOCK).enumerate().map(|(block, z)| {
             let start = first + block * BLOCK;
-            let (head, tail) = std::mem::take(&mut exps).split_at_mut(exps.len().min(BLOCK));
-            exps = tail;
+            let exps = take(&mut exps, BLOCK);
             let block = Row { z, classes: z.len(), maximum, hole: hole.wrapping_sub(start), next: &[] };
-            row::block(level, block, column.wrapping_sub(start), head)
+            row::block(level, block, column.wrapping_sub(start), exps)
         });
         blocks.collect()
     }
+}
+
+/// The first so many of some places, which are the others from then on; fewer where there are no more.
+fn take<'a, T>(places: &mut &'a mut [T], count: usize) -> &'a mut [T] {
+    let all = std::mem::take(places);
+    let count = count.min(all.len());
+    let (first, others) = all.split_at_mut(count);
+    *places = others;
+    first
 }
 
 /// What [`row::gradient`] does.

@@ -4,7 +4,7 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f64x8};
 
 use crate::element::Element;
-use crate::kernel::lanes::{BLOCK, Float, LANES, MAX_WIDTH};
+use crate::kernel::lanes::{BLOCK, Float, LANES, MAX_WIDTH, shifted};
 
 /// The logits of a group of rows: class `c` is the vector at `c * stride`.
 #[derive(Debug, Clone, Copy)]
@@ -103,8 +103,7 @@ fn logit_sums_at<S: Simd, T: Element>(
         let of_block = BLOCK.min(classes - block);
         for (class, (z, kept)) in logits.by_ref().take(of_block).enumerate() {
             let z = T::load(simd, &z[..width]);
-            let t = z - max;
-            let e = T::Wide::exp(simd, t);
+            let (t, e) = shifted::<S, T::Wide>(simd, z, max);
             e.store_slice(kept);
             // The first column that holds the maximum is kept out; -1 says that there was none yet.
             let is_maximum = column.simd_lt(zero) & t.simd_eq(zero);

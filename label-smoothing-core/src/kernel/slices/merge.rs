@@ -207,7 +207,9 @@ impl<W: Float> Sums<W> {
     /// The sum of a row's exponentials relative to a larger maximum: the column of its own is one like the others then.
     fn rescaled_exponentials(&self, row: usize, others: f64, distance: f64) -> f64 {
         let own_column = f64::from(u8::from(self.has_seen(self.maxima[row].column)));
-        let exp = dispatch!(Level::baseline(), simd => math::exp_f64(simd, f64x8::splat(simd, distance)).as_slice()[0]);
+        let exp = dispatch!(Level::baseline(), simd => {
+            math::exp_f64(simd, f64x8::splat(simd, distance), f64x8::splat(simd, 0.0)).as_slice()[0]
+        });
         (others + own_column) * exp
     }
 
