@@ -100,11 +100,14 @@
 mod batch;
 mod binary;
 mod closed_form;
+#[cfg(test)]
+mod fingerprints;
 mod general;
 mod group;
 mod grouped;
 pub(crate) mod halves;
 mod lanes;
+mod level;
 mod likelihood;
 mod math;
 mod memory;

@@ -3,7 +3,7 @@
 use std::ops::{Add, Range};
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, dispatch, f64x8};
+use fearless_simd::{dispatch, f64x8};
 
 use crate::check::Problem;
 use crate::element::Element;
@@ -12,6 +12,7 @@ use crate::kernel::Loss;
 use crate::kernel::closed_form::{Losses, Real, RowSums};
 use crate::kernel::general::{GeneralRow, GeneralScratch, GeneralSums};
 use crate::kernel::lanes::Float;
+use crate::kernel::level;
 use crate::kernel::math;
 use crate::kernel::plan::{NO_COLUMN, SpreadPlan};
 use crate::kernel::rows::Rows;
@@ -106,7 +107,7 @@ fn coefficient<P: Element>(problem: &Problem<P>, row: usize, class: usize) -> f6
     let (classes, columns) = (problem.shape().classes(), class..class + 1);
     let general = GeneralRow { rows: problem, row, classes, columns, z: &[0.0_f64], max: 0.0, m: NO_COLUMN };
     let mut coefficient = 0.0;
-    general.blocks(Level::baseline(), &mut GeneralScratch::default(), |sums| coefficient = sums.of_others);
+    general.blocks(level::baseline(), &mut GeneralScratch::default(), |sums| coefficient = sums.of_others);
     coefficient
 }
 
@@ -207,7 +208,7 @@ impl<W: Float> Sums<W> {
     /// The sum of a row's exponentials relative to a larger maximum: the column of its own is one like the others then.
     fn rescaled_exponentials(&self, row: usize, others: f64, distance: f64) -> f64 {
         let own_column = f64::from(u8::from(self.has_seen(self.maxima[row].column)));
-        let exp = dispatch!(Level::baseline(), simd => math::exp_f64(simd, f64x8::splat(simd, distance)).as_slice()[0]);
+        let exp = dispatch!(level::baseline(), simd => math::exp_f64(simd, f64x8::splat(simd, distance)).as_slice()[0]);
         (others + own_column) * exp
     }
 
@@ -321,7 +322,7 @@ pub(super) struct MergedRow<W> {
 
 fn row_sums<W: Float>(stats: &RowStats<W>) -> RowSums<f64> {
     let (max, others) = (stats.max.to_f64(), stats.others);
-    let lse = dispatch!(Level::baseline(), simd => math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0]);
+    let lse = dispatch!(level::baseline(), simd => math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0]);
     RowSums { max, others, lse }
 }
 
