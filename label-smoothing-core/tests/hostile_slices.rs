@@ -158,27 +158,37 @@ fn slices<'a>(problem: &'a Problem<'a, f32>) -> [(Slice<'a, f32>, Vec<f32>); 2] 
     })
 }
 
-/// What each slice gives, relative to all maxima (for `followed_by`) and to its own (for `merge`).
-fn parts(problem: &Problem<'_, f32>) -> ([Maxima<f32>; 2], [Sums<f32>; 2], [Sums<f32>; 2]) {
+/// What each slice gives.
+struct Parts {
+    maxima: [Maxima<f32>; 2],
+    /// Relative to all maxima, for `followed_by`.
+    of_all: [Sums<f32>; 2],
+    /// Relative to its own, for `merge`.
+    own: [Sums<f32>; 2],
+}
+
+fn parts(problem: &Problem<'_, f32>) -> Parts {
     let slices = slices(problem);
     let maxima = slices.each_ref().map(|(slice, logits)| slice.maxima(logits).unwrap());
     let all = maxima[0].merge(&maxima[1]).unwrap();
     let of_all = slices.each_ref().map(|(slice, logits)| slice.sums(logits, &all).unwrap());
     let own = [0, 1].map(|at| slices[at].0.sums(&slices[at].1, &maxima[at]).unwrap());
-    (maxima, of_all, own)
+    Parts { maxima, of_all, own }
 }
 
 /// Does all there is to do with what was read; how much of it had an answer.
-fn use_all(problem: &Problem<'_, f32>, maxima: Option<Maxima<f32>>, sums: Option<Sums<f32>>) -> usize {
-    let (of_slices, of_all, own) = parts(problem);
+fn use_all(problem: &Problem<'_, f32>, maxima: Option<&Maxima<f32>>, sums: Option<&Sums<f32>>) -> usize {
+    let Parts { maxima: of_slices, of_all, own } = parts(problem);
     let mut answers = 0;
     let mut merged = Vec::new();
-    for (maxima, (slice, logits)) in maxima.iter().zip(&slices(problem)) {
+    if let Some(maxima) = maxima {
         merged.extend(of_slices.iter().flat_map(|other| [maxima.merge(other), other.merge(maxima)]));
-        answers += usize::from(slice.sums(logits, maxima).is_ok_and(|sums| sums.loss(problem).is_ok()));
+        for (slice, logits) in &slices(problem) {
+            answers += usize::from(slice.sums(logits, maxima).is_ok_and(|sums| sums.loss(problem).is_ok()));
+        }
     }
     answers += merged.iter().filter(|merged| merged.is_ok()).count();
-    for sums in &sums {
+    if let Some(sums) = sums {
         let others = of_all.iter().chain(&own);
         let pairs = others.flat_map(|other| {
             [sums.followed_by(other), other.followed_by(sums), sums.merge(other, problem), other.merge(sums, problem)]
@@ -203,7 +213,7 @@ fn whatever_another_process_wrote_does_not_panic() {
     };
     for config in configs() {
         with_problem(config, |problem| {
-            let (maxima, of_all, own) = parts(problem);
+            let Parts { maxima, of_all, own } = parts(problem);
             let trees = [Tree::of(&maxima[0]), Tree::of(&maxima[1])];
             let of_sums = [Tree::of(&of_all[0]), Tree::of(&of_all[1]), Tree::of(&own[0]), Tree::of(&own[1])];
             let (mut answers, mut read) = (0, 0);
@@ -215,7 +225,7 @@ fn whatever_another_process_wrote_does_not_panic() {
                 }
                 let (maxima, sums) = (maxima.read().ok(), sums.read().ok());
                 read += usize::from(sums.is_some());
-                answers += use_all(problem, maxima, sums);
+                answers += use_all(problem, maxima.as_ref(), sums.as_ref());
             }
             // Most can be read, and of many there is an answer: the rest of the code was reached.
             assert!(read > 750 && answers > 500, "{read} read, {answers} answers");
@@ -227,7 +237,7 @@ fn whatever_another_process_wrote_does_not_panic() {
 fn what_was_written_is_read_again() {
     for config in configs() {
         with_problem(config, |problem| {
-            let (_, of_all, own) = parts(problem);
+            let Parts { of_all, own, .. } = parts(problem);
             let again = |sums: &Sums<f32>| Tree::of(sums).read::<Sums<f32>>().unwrap();
             assert_eq!(again(&of_all[0]), of_all[0]);
             let expected = of_all[0].followed_by(&of_all[1]).unwrap().loss(problem).unwrap();
@@ -242,7 +252,7 @@ fn what_was_written_is_read_again() {
 fn loss_of(config: ConfigBuilder, change: impl FnOnce(&mut Tree)) -> Result<f64, String> {
     let mut loss = Err(String::new());
     with_problem(config, |problem| {
-        let (_, of_all, _) = parts(problem);
+        let Parts { of_all, .. } = parts(problem);
         let mut tree = Tree::of(&of_all[0].followed_by(&of_all[1]).unwrap());
         change(&mut tree);
         let sums: Sums<f32> = tree.read().unwrap();
@@ -281,7 +291,7 @@ fn lists_that_do_not_belong_together_are_refused() {
 fn slices_of_no_classes_are_refused() {
     let [config, ..] = configs();
     with_problem(config, |problem| {
-        let (maxima, ..) = parts(problem);
+        let Parts { maxima, .. } = parts(problem);
         let mut tree = Tree::of(&maxima[1]);
         *tree.child("classes").list()[0].child("end") = Tree::Count(1);
         let error = maxima[0].merge(&tree.read().unwrap()).unwrap_err().to_string();
