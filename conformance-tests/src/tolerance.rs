@@ -149,7 +149,7 @@ impl Bound {
 
 #[cfg(test)]
 mod tests {
-    use super::{Accuracy, Bound, confident_k, confident_k_in, eta, row_sum_k};
+    use super::{Accuracy, Bound, confident_k, confident_k_in, confident_k_with_residue, eta, row_sum_k};
     use crate::dtype::Dtype;
 
     #[test]
@@ -181,7 +181,9 @@ mod tests {
         assert_eq!(bound.allowed(), 4.0 * 0.5 * 3.0 + 0.75 + 0.125);
         assert_eq!(bound.needed_k(bound.allowed()), 4.0);
         assert_eq!(bound.needed_k(0.125), 0.0);
-        assert_eq!(confident_k(40.0), 42.5);
+        // What must be exact has no scale to divide by.
+        assert_eq!(Bound { scale: 0.0, ..bound }.needed_k(0.125), 0.0);
+        assert_eq!((confident_k(40.0), confident_k_with_residue(40.0)), (42.5, 5.0));
         assert_eq!((confident_k_in(Dtype::F32, 1.0), confident_k_in(Dtype::F64, 1.0)), (3.5, 5.5));
         assert_eq!((row_sum_k(Dtype::F32, 1000), row_sum_k(Dtype::F64, 1000)), (4.0, 8.0));
         assert_eq!(row_sum_k(Dtype::F16, 1 << 15), 4.0 + 2.0);

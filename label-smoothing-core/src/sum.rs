@@ -136,6 +136,30 @@ mod tests {
         assert_eq!(pairwise(0, &|_| 1.0), 0.0);
     }
 
+    /// Two-sum: the sum as rounded, and exactly what the rounding lost, whichever of the two is larger.
+    #[test]
+    fn a_sum_knows_what_it_lost() {
+        let (small, large) = (2.0_f64.powi(-60), 2.0_f64.powi(53));
+        for (a, b, sum, lost) in [(1.0, small, 1.0, small), (large, 3.0, large + 4.0, -1.0), (1.0, 2.0, 3.0, 0.0)] {
+            for total in [CarriedSum::from(a) + CarriedSum::from(b), CarriedSum::from(b) + CarriedSum::from(a)] {
+                assert_eq!(total, CarriedSum { sum, lost }, "{a} and {b}");
+            }
+        }
+        let (a, b) = (CarriedSum::new(1.0, small), CarriedSum::new(2.0, small / 2.0));
+        assert_eq!(a + b, CarriedSum { sum: 3.0, lost: small + small / 2.0 });
+        assert_eq!(CarriedSum::new(f64::INFINITY, f64::NAN).value(), f64::INFINITY);
+        assert_eq!((-CarriedSum::new(1.0, 0.25)).value(), -1.25);
+    }
+
+    /// `(2^53 + 1) / 3` is a whole number, which neither `2^53 / 3` nor a quotient of rounded numbers is.
+    #[test]
+    fn a_quotient_is_that_of_the_whole_sum() {
+        assert_eq!(CarriedSum::new(2.0_f64.powi(53), 1.0).over(3.0), 3_002_399_751_580_331.0);
+        assert_eq!(CarriedSum::from(1.0).over(3.0), 1.0 / 3.0);
+        assert_eq!(CarriedSum::from(f64::INFINITY).over(2.0), f64::INFINITY);
+        assert_eq!(CarriedSum::from(f64::MAX).over(0.5), f64::INFINITY);
+    }
+
     /// A sum that shows its parentheses.
     #[derive(Debug, Clone, Copy, PartialEq)]
     struct Shape {

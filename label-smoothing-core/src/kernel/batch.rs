@@ -2,6 +2,7 @@
 
 use fearless_simd::Level;
 
+use super::level;
 use super::memory::{Memory, Upstream};
 use super::penalized::Terms;
 use super::plan::SpreadPlan;
@@ -58,7 +59,7 @@ impl std::fmt::Debug for Common<'_> {
 
 /// Runs a batch on the instruction set of this machine.
 pub(super) fn run<T: Element, P: Element>(problem: &Problem<P>, job: Job<'_, T>) -> LossParts {
-    run_at(Level::new(), problem, job)
+    run_at(level::best(), problem, job)
 }
 
 /// Runs a batch on a given instruction set; the bits are the same on each.

@@ -92,8 +92,10 @@ mod tests {
             for low in 0..infinity - 1 {
                 let (a, b) = (f64::from(widen(low)), f64::from(widen(low + 1)));
                 let (middle, even) = (f64::midpoint(a, b), low + (low & 1));
-                for (x, expected) in [(middle, even), (middle.next_down(), low), (middle.next_up(), low + 1), (a, low)]
-                {
+                // Beyond the middle by an odd last bit of an `f32` and a bit of an `f64`.
+                let beyond = f64::from((middle as f32).next_up()).next_up();
+                let near = [(middle.next_down(), low), (middle, even), (middle.next_up(), low + 1), (beyond, low + 1)];
+                for (x, expected) in near.into_iter().chain([(a, low)]) {
                     assert_eq!(narrow(to_odd(x)), expected, "{name} of {x:e}");
                     assert_eq!(narrow(to_odd(-x)), expected | 0x8000, "{name} of -{x:e}");
                 }

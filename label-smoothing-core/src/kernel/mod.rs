@@ -102,12 +102,15 @@
 mod batch;
 mod binary;
 mod closed_form;
+#[cfg(test)]
+mod fingerprints;
 mod general;
 mod group;
 mod grouped;
 pub(crate) mod halves;
 mod hints;
 mod lanes;
+mod level;
 mod likelihood;
 mod math;
 mod memory;

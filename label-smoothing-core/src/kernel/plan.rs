@@ -1,9 +1,10 @@
 //! What a row's target asks of its logits, known before the logits are looked at.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, dispatch, f64x8};
+use fearless_simd::{dispatch, f64x8};
 
 use super::closed_form::{Sharers, Spread};
+use super::level;
 use super::math;
 use super::penalized::Terms;
 use super::rows::Rows;
@@ -175,7 +176,7 @@ fn spread<P: Element>(problem: &Problem<P>, classes: [usize; 2], given: [f64; 2]
 /// The entropy of a row whose coefficients are not weighted yet.
 fn entropy(row: &Spread<f64>, sharers: Sharers, classes: [usize; 2]) -> f64 {
     let term =
-        |q: f64| dispatch!(Level::baseline(), simd => math::entropy_terms(simd, f64x8::splat(simd, q)).as_slice()[0]);
+        |q: f64| dispatch!(level::baseline(), simd => math::entropy_terms(simd, f64x8::splat(simd, q)).as_slice()[0]);
     let [first, second] = row.at_targets(sharers);
     let special = if classes[0] == classes[1] { 1 } else { 2 };
     let at_second = if special == 2 { term(second) } else { 0.0 };

@@ -3,6 +3,8 @@
 use fearless_simd::Level;
 
 use super::batch::{self, Job};
+use super::fingerprints;
+use super::level;
 use super::memory::{Memory, Upstream};
 use super::stats::Stats;
 use crate::{
@@ -30,7 +32,8 @@ impl Random {
     }
 }
 
-/// Every instruction set that this machine has, the fastest first.
+/// Every instruction set that this machine has, the fastest first; and plain scalar code where `scripts/scalar` asks for it,
+/// with which each test takes much longer to build.
 fn levels() -> Vec<Level> {
     let best = Level::new();
     let mut levels = vec![best];
@@ -40,6 +43,8 @@ fn levels() -> Vec<Level> {
         levels.extend(best.as_sse4_2().map(Level::Sse4_2));
     }
     levels.push(Level::baseline());
+    #[cfg(scalar_code)]
+    levels.push(Level::fallback());
     levels
 }
 
@@ -158,6 +163,17 @@ fn every_instruction_set_gives_the_same_bits() {
     same_bits_on_every_level::<f64>();
     same_bits_on_every_level::<f16>();
     same_bits_on_every_level::<bf16>();
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_fingerprints() {
+    let levels = levels();
+    let first = level::with(levels[0], fingerprints::of_all_types);
+    for &other in &levels[1..] {
+        let made = level::with(other, fingerprints::of_all_types);
+        let differences: Vec<_> = made.iter().filter(|(case, hashes)| first.get(*case) != Some(hashes)).collect();
+        assert!(differences.is_empty(), "{other:?}: {} of {}: {differences:#?}", differences.len(), first.len());
+    }
 }
 
 fn near_the_reference<T: Element>() {

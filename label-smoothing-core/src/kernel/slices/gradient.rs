@@ -10,6 +10,7 @@ use crate::kernel::batch;
 use crate::kernel::closed_form::{RowGradient, RowSums};
 use crate::kernel::general::{GeneralScratch, GeneralSums};
 use crate::kernel::lanes::LANES;
+use crate::kernel::level;
 use crate::kernel::memory::{GradientOf, Upstream};
 use crate::kernel::plan::SpreadPlan;
 use crate::kernel::row::{self, Coefficients, Factors};
@@ -71,7 +72,7 @@ impl<P: Element> Slice<'_, P> {
         factor: f64,
         gradient: &mut [G],
     ) {
-        let level = Level::new();
+        let level = level::best();
         let (classes, rows) = (self.classes.len(), batch::rows_of_task(self.classes.len()));
         let tasks: Vec<_> = gradient.chunks_mut(rows * classes).enumerate().collect();
         batch::map(tasks, |(task, gradient)| {

@@ -3,7 +3,7 @@
 use std::ops::{Add, Range};
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, dispatch, f64x8};
+use fearless_simd::{dispatch, f64x8};
 
 use crate::check::Problem;
 use crate::element::Element;
@@ -12,6 +12,7 @@ use crate::kernel::Loss;
 use crate::kernel::closed_form::{Losses, Real, RowSums};
 use crate::kernel::general::{GeneralRow, GeneralScratch, GeneralSums};
 use crate::kernel::lanes::Float;
+use crate::kernel::level;
 use crate::kernel::math;
 use crate::kernel::plan::{NO_COLUMN, SpreadPlan};
 use crate::kernel::rows::Rows;
@@ -106,7 +107,7 @@ fn coefficient<P: Element>(problem: &Problem<P>, row: usize, class: usize) -> f6
     let (classes, columns) = (problem.shape().classes(), class..class + 1);
     let general = GeneralRow { rows: problem, row, classes, columns, z: &[0.0_f64], max: 0.0, m: NO_COLUMN };
     let mut coefficient = 0.0;
-    general.blocks(Level::baseline(), &mut GeneralScratch::default(), |sums| coefficient = sums.of_others);
+    general.blocks(level::baseline(), &mut GeneralScratch::default(), |sums| coefficient = sums.of_others);
     coefficient
 }
 
@@ -131,6 +132,8 @@ impl<W: Float> Sums<W> {
     /// Sums relative to other maxima, and classes that do not follow this slice's.
     pub fn followed_by(&self, next: &Self) -> Result<Self, Error> {
         self.check_rows(next)?;
+        self.check_lists()?;
+        next.check_lists()?;
         let same = |(a, b): (&RowMaximum<W>, &RowMaximum<W>)| a.has_bits_of(b);
         if let Some(row) = self.maxima.iter().zip(&next.maxima).position(|pair| !same(pair)) {
             return refuse(format!(
@@ -162,7 +165,8 @@ impl<W: Float> Sums<W> {
     ///
     /// Another number of rows, and classes that both have seen.
     pub fn merge(&self, other: &Self, problem: &Problem<impl Element>) -> Result<Self, Error> {
-        self.check_rows(other)?;
+        self.check_for(problem)?;
+        other.check_for(problem)?;
         let plan = SpreadPlan::new(problem);
         let classes = joined(&self.classes, &other.classes)?;
         let maxima: Vec<_> = self.maxima.iter().zip(&other.maxima).map(|(a, b)| a.merge(*b)).collect();
@@ -207,7 +211,7 @@ impl<W: Float> Sums<W> {
     /// The sum of a row's exponentials relative to a larger maximum: the column of its own is one like the others then.
     fn rescaled_exponentials(&self, row: usize, others: f64, distance: f64) -> f64 {
         let own_column = f64::from(u8::from(self.has_seen(self.maxima[row].column)));
-        let exp = dispatch!(Level::baseline(), simd => {
+        let exp = dispatch!(level::baseline(), simd => {
             math::exp_f64(simd, f64x8::splat(simd, distance), f64x8::splat(simd, 0.0)).as_slice()[0]
         });
         (others + own_column) * exp
@@ -228,6 +232,7 @@ impl<W: Float> Sums<W> {
                 "the slices hold classes {seen:?} of {found} rows, not all {classes} classes of {rows} rows"
             ));
         }
+        self.check_for(problem)?;
         let plan = SpreadPlan::new(problem);
         let (mut tree, mut row_losses, mut merged) = (Tree::new(), Vec::with_capacity(rows), Vec::with_capacity(rows));
         for row in 0..rows {
@@ -274,8 +279,10 @@ impl<W: Float> Sums<W> {
         stats: &RowStats<W>,
         shifted: f64,
     ) -> parts::Sums {
-        let (Some(target), [Some(first), Some(second)]) = (plan.row(problem, row), self.targets[row]) else {
-            return parts::Sums::default(); // Not a counted row whose classes have all been seen.
+        let Some(target) = plan.row(problem, row) else { return parts::Sums::default() };
+        let [Some(first), Some(second)] = self.targets[row] else {
+            // All classes have been seen, but whoever saw these did not say so.
+            return parts::Sums::undefined(problem.z_factor(row));
         };
         let (max, is_maximum) = (stats.max.to_f64(), target.classes.map(|class| class == stats.column));
         let a = target.spread.coefficients(plan.sharers, is_maximum, [first - max, second - max], shifted);
@@ -298,6 +305,32 @@ impl<W: Float> Sums<W> {
 
     fn check_rows(&self, other: &Self) -> Result<(), Error> {
         check_length("the slices' rows", other.maxima.len(), self.maxima.len())
+    }
+
+    /// Refuses lists that do not belong together: sums may have been read from what another process wrote.
+    fn check_lists(&self) -> Result<(), Error> {
+        let (rows, blocks) = (self.maxima.len(), self.blocks.len());
+        check_length("the slices' targets", self.targets.len(), rows)?;
+        if blocks < rows || !blocks.is_multiple_of(rows.max(1)) {
+            return refuse(format!("the slices' sums have {blocks} blocks for {rows} rows"));
+        }
+        Ok(())
+    }
+
+    /// Refuses what are no sums of this problem's rows and classes.
+    fn check_for<P: Element>(&self, problem: &Problem<P>) -> Result<(), Error> {
+        self.check_lists()?;
+        check_length("the slices' rows", self.maxima.len(), problem.shape().rows())?;
+        let classes = problem.shape().classes();
+        // Where there is no softmax, no column is looked at.
+        let is_outside = |maximum: &RowMaximum<W>| !maximum.value.to_f64().is_nan() && maximum.column >= classes;
+        match self.maxima.iter().position(is_outside) {
+            Some(row) => {
+                let column = self.maxima[row].column;
+                refuse(format!("row {row} has its maximum at class {column}, but the classes are 0 to {}", classes - 1))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -323,7 +356,7 @@ pub(super) struct MergedRow<W> {
 
 fn row_sums<W: Float>(stats: &RowStats<W>) -> RowSums<f64> {
     let (max, others) = (stats.max.to_f64(), stats.others);
-    let lse = dispatch!(Level::baseline(), simd => math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0]);
+    let lse = dispatch!(level::baseline(), simd => math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0]);
     RowSums { max, others, lse }
 }
 
@@ -334,6 +367,9 @@ fn either(a: [Option<f64>; 2], b: [Option<f64>; 2]) -> [Option<f64>; 2] {
 /// The classes of both, in order, neighbours made one.
 fn joined(a: &[Range<usize>], b: &[Range<usize>]) -> Result<Vec<Range<usize>>, Error> {
     let mut all = [a, b].concat();
+    if let Some(Range { start, end }) = all.iter().find(|classes| classes.is_empty()) {
+        return refuse(format!("a slice cannot hold classes {start} to {end} (excluded)"));
+    }
     all.sort_by_key(|classes| classes.start);
     let mut joined: Vec<Range<usize>> = Vec::new();
     for classes in all {

@@ -53,6 +53,7 @@ use fearless_simd::Level;
 use super::batch;
 use super::general::{GeneralRow, GeneralScratch};
 use super::lanes::BLOCK;
+use super::level;
 use super::penalized::Terms;
 use super::plan::{NO_COLUMN, SpreadPlan, SpreadRow};
 use super::row::{self, Maximum, Row};
@@ -117,7 +118,7 @@ impl<'a, P: Element> Slice<'a, P> {
     /// A wrong number of logits.
     pub fn maxima<T: Element>(&self, logits: &[T]) -> Result<Maxima<T::Wide>, Error> {
         self.check(logits)?;
-        let level = Level::new();
+        let level = level::best();
         let rows = self.each_row(|row, _| {
             let z = self.row_of(logits, row);
             let Maximum { value, is_number } = row::maximum(level, z);
@@ -136,7 +137,7 @@ impl<'a, P: Element> Slice<'a, P> {
     pub fn sums<T: Element>(&self, logits: &[T], maxima: &Maxima<T::Wide>) -> Result<Sums<T::Wide>, Error> {
         self.check(logits)?;
         maxima.check_rows(self.problem.shape().rows())?;
-        let level = Level::new();
+        let level = level::best();
         let rows = self.each_row(|row, scratch| {
             let (z, maximum) = (self.row_of(logits, row), &maxima.rows[row]);
             match &self.plan {
