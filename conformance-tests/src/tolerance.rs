@@ -89,14 +89,19 @@ pub fn confident_k_with_residue(gap: f64) -> f64 {
     2.5 + gap / 16.0
 }
 
-/// The sum of a row and its inverse are `f64` for every type: only there are they rounded in the type of the result, by a
-/// unit each.
+/// The sums of a row are `f64` for every type: only there are they rounded in the type of the result. That of the exponentials
+/// and its inverse by a unit each.
 const K_OF_THE_SUM_IN_F64: f64 = 2.0;
+
+/// And, with smoothing, that of the shifted logits, which is what the loss of a row with a lead is made of: by as much again over
+/// hundreds of blocks, but by no more than the lead where that is small.
+const K_OF_SHIFTED_LOGITS_IN_F64: f64 = 2.0;
 
 /// [`confident_k_with_residue`] for logits of this type, and for rows without any lead, too: what the kernel promises.
 #[must_use]
 pub fn kernel_confident_k(dtype: Dtype, gap: f64) -> f64 {
-    confident_k_with_residue(gap) + if dtype == Dtype::F64 { K_OF_THE_SUM_IN_F64 } else { 0.0 }
+    let of_sums = if dtype == Dtype::F64 { K_OF_THE_SUM_IN_F64 + gap.min(K_OF_SHIFTED_LOGITS_IN_F64) } else { 0.0 };
+    confident_k_with_residue(gap) + of_sums
 }
 
 /// The lead that the relative error of a tail to the power `gamma + 1` is that of: as the tail's own, as many times, for

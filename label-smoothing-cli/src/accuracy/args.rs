@@ -22,7 +22,7 @@ answers are computed in about 104 bits. Errors are in units roundoff u of the lo
 with the type's smallest normal number in place of a smaller scale. A result that is rounded once is off by 1 at most, one that
 is lost altogether by 1/u, and one that is no number by inf. `of 2.5 + gap` is the largest share of that bound, in u, which the
 loss or the target's gradient takes, for the row's own lead; 2.5 + gap/16 is that of carrying the rounding of z - max, which
-the kernel keeps (in f64 with 2 more).";
+the kernel keeps (in f64 with up to 4 more).";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_ACCURACY)]
