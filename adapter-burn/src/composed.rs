@@ -83,7 +83,7 @@ pub(crate) fn evaluate<const D: usize, const R: usize, P: FlexElement>(
         return Ok(z.sum().add_scalar(problem.reduce(0.0)).reshape(dims));
     }
     let losses = match problem.config().loss() {
-        LossFamily::CrossEntropy => cross_entropy(z, terms),
+        LossFamily::CrossEntropy => cross_entropy(z, terms, output),
         LossFamily::BinaryCrossEntropy => binary_cross_entropy(z, &terms),
     };
     if output == Output::Rows {
@@ -142,7 +142,9 @@ impl Terms {
             NonFiniteLogits::Propagate => vec![0.0; shape.elements()],
             NonFiniteLogits::RestrictSupport => logits.clone().inner().try_into_vec_as::<f64>()?,
         };
-        let Coefficients { positive, negative, z_factors, offsets } = Coefficients::new(problem, &z)?;
+        let coefficients = Coefficients::new(problem, &z)?;
+        let coefficients = if logits.dtype() == DType::F64 { coefficients } else { coefficients.kept_in_f32() };
+        let Coefficients { positive, negative, z_factors, offsets } = coefficients;
         let nothing_counts = nothing_counts(problem, output);
         let ignored = (0..shape.rows()).map(|row| nothing_counts || !problem.is_counted(row)).collect();
 
@@ -212,7 +214,7 @@ impl Anchor {
 /// way round (`S_o`, `R`: the sums of `exp t` and of `a` without column `m`). So the maximum is taken as a constant, and
 /// of `held` and `rest` one is `z_m - max`, which is 0 with the derivative of `z_m`, and the other nothing at all: a
 /// confident row has `S_o - S_o held` and `sum a t - R held`, any other row has `exp(t_m) = 1 + rest`.
-fn cross_entropy(z: Tensor<3>, terms: Terms) -> Tensor<3> {
+fn cross_entropy(z: Tensor<3>, terms: Terms, output: Output) -> Tensor<3> {
     let Anchor { column, max, is_max, is_confident, one } = Anchor::new(z.clone().inner());
     let all = z.dims();
     let z = z * one.clone();
@@ -232,11 +234,25 @@ fn cross_entropy(z: Tensor<3>, terms: Terms) -> Tensor<3> {
     let loss = total * one * shifted_lse.clone() - of_target - terms.offset;
     match terms.z_factor {
         Some(factor) => {
-            let lse = max + held + shifted_lse;
-            loss + factor * lse.clone() * lse
+            let added = z_loss(factor, max + held + shifted_lse, &loss, output);
+            loss + added
         }
         None => loss,
     }
+}
+
+/// `factor lse^2`, to be added to losses. Beside one that is infinite it is `factor (lse^2 - c^2)` with the constant
+/// `c = lse`, which is 0 and has the same derivatives: a square that leaves the range of the type would make NaN of minus
+/// infinity.
+fn z_loss(factor: Tensor<3>, lse: Tensor<3>, losses: &Tensor<3>, output: Output) -> Tensor<3> {
+    let is_infinite = losses.clone().inner().is_inf();
+    let is_infinite = match output {
+        Output::Reduced => is_infinite.any().reshape([1, 1, 1]).expand(lse.dims()), // They are added up.
+        Output::Rows => is_infinite,
+    };
+    let c = lse.clone().inner().mask_fill(is_infinite.bool_not(), 0.0);
+    // The factor, which may be 0, comes first: the square leaves the range where the factor brings it back.
+    factor * (lse.clone() + c.clone()) * (lse - c)
 }
 
 /// ```text

@@ -81,25 +81,26 @@ pub(crate) fn evaluate<P: Element>(
         Output::Loss => {
             problem.check_mean()?;
             match problem.gradient_divisor() {
-                Some(divisor) if !is_empty => Ok(reduce(divisor, &losses(problem, &z)?)?),
+                Some(divisor) if !is_empty => Ok(reduce(divisor, &losses(problem, &z, output)?)?),
                 _ => Ok(constant(&z, problem.reduce(0.0))?),
             }
         }
         Output::RowLosses if is_empty => Ok(z.reshape(problem.losses_dims())?),
-        Output::RowLosses => losses(problem, &z),
+        Output::RowLosses => losses(problem, &z, output),
     }
 }
 
 /// The losses one by one.
-fn losses<P: Element>(problem: &Problem<P>, z: &Tensor) -> std::result::Result<Tensor, Error> {
+fn losses<P: Element>(problem: &Problem<P>, z: &Tensor, output: Output) -> std::result::Result<Tensor, Error> {
     let on_host = match problem.config().non_finite_logits() {
         NonFiniteLogits::Propagate => vec![0.0; problem.shape().elements()],
         NonFiniteLogits::RestrictSupport => widened("the logits", z)?,
     };
     let coefficients = Coefficients::new(problem, &on_host)?;
+    let coefficients = if z.dtype() == DType::F64 { coefficients } else { coefficients.kept_in_f32() };
     let z = without_uncounted_rows(problem, z)?;
     match problem.config().loss() {
-        LossFamily::CrossEntropy => Ok(cross_entropy(problem, &coefficients, &z)?),
+        LossFamily::CrossEntropy => Ok(cross_entropy(problem, &coefficients, &z, output)?),
         LossFamily::BinaryCrossEntropy => Ok(binary(problem, &coefficients, &z)?),
     }
 }
@@ -114,7 +115,12 @@ fn without_uncounted_rows<P: Element>(problem: &Problem<P>, z: &Tensor) -> Resul
     counted.broadcast_as(z.shape())?.where_cond(z, &z.zeros_like()?)
 }
 
-fn cross_entropy<P: Element>(problem: &Problem<P>, coefficients: &Coefficients, z: &Tensor) -> Result<Tensor> {
+fn cross_entropy<P: Element>(
+    problem: &Problem<P>,
+    coefficients: &Coefficients,
+    z: &Tensor,
+    output: Output,
+) -> Result<Tensor> {
     let axis = problem.shape().axis();
     let (values, zeros) = (z.detach(), z.zeros_like()?);
     let (max, is_max) = (values.max_keepdim(axis)?, first_maximum(&values, axis)?);
@@ -139,13 +145,26 @@ fn cross_entropy<P: Element>(problem: &Problem<P>, coefficients: &Coefficients, 
     if problem.config().z_loss() != 0.0 {
         let lse = log_sum(&t_max.exp()?, &others_sum)?.add(&max)?;
         let factors = uploaded(coefficients.z_factors.clone(), &row_dims(problem), z)?;
-        // Not the square: that leaves the range where the factor, which may be 0, brings it back.
-        losses = losses.add(&factors.mul(&lse)?.mul(&lse)?)?;
+        losses = losses.add(&z_loss(&factors, &lse, &losses, output)?)?;
     }
     if problem.config().subtract_entropy() {
         losses = losses.sub(&uploaded(coefficients.offsets.clone(), &row_dims(problem), z)?)?;
     }
     losses.squeeze(axis)
+}
+
+/// `factor lse^2`, to be added to losses. Beside one that is infinite it is `factor (lse^2 - c^2)` with the constant
+/// `c = lse`, which is 0 and has the same derivatives: a square that leaves the range of the type would make NaN of minus
+/// infinity.
+fn z_loss(factors: &Tensor, lse: &Tensor, losses: &Tensor, output: Output) -> Result<Tensor> {
+    let is_infinite = losses.detach().abs()?.eq(f64::INFINITY)?;
+    let is_infinite = match output {
+        Output::Loss => is_infinite.max_all()?.broadcast_as(lse.shape())?, // They are added up.
+        Output::RowLosses => is_infinite,
+    };
+    let c = is_infinite.where_cond(&lse.detach(), &lse.zeros_like()?)?;
+    // The factor, which may be 0, comes first: the square leaves the range where the factor brings it back.
+    factors.mul(&lse.add(&c)?)?.mul(&lse.sub(&c)?)
 }
 
 /// 1 at the first largest value along the axis, 0 elsewhere.

@@ -73,11 +73,11 @@ composed!(SmoothedBinaryCrossEntropy);
 pub(crate) fn evaluate<P: Element>(problem: &Problem<P>, logits: &Tensor, output: Output) -> Result<Tensor, Error> {
     Coefficients::check(problem.config())?;
     match output {
-        Output::RowLosses => row_losses(problem, logits, Some(1.0)),
+        Output::RowLosses => row_losses(problem, logits, Some(1.0), output),
         Output::Loss => {
             problem.check_mean()?;
             let divisor = problem.gradient_divisor();
-            let sum = row_losses(problem, logits, divisor)?.f_sum(None::<Kind>)?;
+            let sum = row_losses(problem, logits, divisor, output)?.f_sum(None::<Kind>)?;
             // A mean over nothing has no terms; its value, 0 or NaN, is a constant beside them.
             if divisor.is_none() { Ok(sum.f_add_scalar(problem.reduce(0.0))?) } else { Ok(sum) }
         }
@@ -85,12 +85,17 @@ pub(crate) fn evaluate<P: Element>(problem: &Problem<P>, logits: &Tensor, output
 }
 
 /// The row losses, each divided by `divisor`. Without one no row is looked at.
-fn row_losses<P: Element>(problem: &Problem<P>, logits: &Tensor, divisor: Option<f64>) -> Result<Tensor, Error> {
+fn row_losses<P: Element>(
+    problem: &Problem<P>,
+    logits: &Tensor,
+    divisor: Option<f64>,
+    output: Output,
+) -> Result<Tensor, Error> {
     let terms = Terms::new(problem, logits, divisor)?;
     // Half types are computed in f32; the conversion is on the graph and rounds the gradient once.
     let z = logits.f_to_kind(terms.offsets.f_kind()?)?.f_masked_fill(&terms.ignored, 0.0)?;
     match problem.config().loss() {
-        LossFamily::CrossEntropy => cross_entropy(&terms, &z, to_i64(problem.shape().axis())),
+        LossFamily::CrossEntropy => cross_entropy(&terms, &z, to_i64(problem.shape().axis()), output),
         LossFamily::BinaryCrossEntropy => binary_cross_entropy(&terms, &z),
     }
 }
@@ -116,12 +121,14 @@ impl Terms {
             NonFiniteLogits::Propagate => vec![0.0; shape.elements()],
             NonFiniteLogits::RestrictSupport => to_host("the logits", logits)?,
         };
-        let coefficients = Coefficients::new(problem, &values)?;
-        let kind = if logits.f_kind()? == Kind::Double { Kind::Double } else { Kind::Float };
+        let coefficients = Coefficients::new(problem, &values)?.over(divisor.unwrap_or(1.0));
+        let (kind, coefficients) = match logits.f_kind()? {
+            Kind::Double => (Kind::Double, coefficients),
+            _ => (Kind::Float, coefficients.kept_in_f32()),
+        };
         let device = logits.device();
         let upload = |values: Vec<f64>, dims: &[usize]| -> Result<Tensor, Error> {
-            let divided = |value: f64| divisor.map_or(0.0, |divisor| value / divisor);
-            let values: Vec<f64> = values.into_iter().map(divided).collect();
+            let values = if divisor.is_some() { values } else { vec![0.0; values.len()] };
             Ok(Tensor::f_from_slice(&values)?.f_to_kind(kind)?.f_reshape(to_i64s(dims))?.f_to_device(device)?)
         };
         let ignored: Vec<bool> = (0..shape.rows()).map(|row| divisor.is_none() || !problem.is_counted(row)).collect();
@@ -139,8 +146,8 @@ impl Terms {
     }
 }
 
-fn cross_entropy(terms: &Terms, z: &Tensor, axis: i64) -> Result<Tensor, Error> {
-    let sum = |tensor: &Tensor| tensor.f_sum_dim_intlist(axis, true, None::<Kind>);
+fn cross_entropy(terms: &Terms, z: &Tensor, axis: i64, output: Output) -> Result<Tensor, Error> {
+    let sum = |tensor: &Tensor| sum_over(tensor, axis);
     let constant = z.f_detach()?;
     let largest = constant.f_amax(axis, true)?;
     let column = constant.f_argmax(axis, true)?;
@@ -169,9 +176,42 @@ fn cross_entropy(terms: &Terms, z: &Tensor, axis: i64) -> Result<Tensor, Error> 
     let mut losses = total.f_mul(&h)?.f_add(&w.f_mul(&t_m)?)?.f_sub(&weighted)?;
     if let Some(z_factors) = &terms.z_factors {
         let lse = h.f_add(&t_m.f_mul(&is_confident.f_to_kind(t_m.f_kind()?)?)?)?.f_add(&largest)?;
-        losses = losses.f_add(&z_factors.f_unsqueeze(axis)?.f_mul(&lse)?.f_mul(&lse)?)?;
+        losses = losses.f_add(&z_loss(&z_factors.f_unsqueeze(axis)?, &lse, &losses, output)?)?;
     }
     Ok(losses.f_squeeze_dim(axis)?.f_sub(&terms.offsets)?)
+}
+
+/// `factor lse^2`, to be added to losses. Beside one that is infinite it is `factor (lse^2 - c^2)` with the constant
+/// `c = lse`, which is 0 and has the same derivatives: a square that leaves the range of the type would make NaN of minus
+/// infinity.
+fn z_loss(factors: &Tensor, lse: &Tensor, losses: &Tensor, output: Output) -> Result<Tensor, Error> {
+    let is_infinite = losses.f_detach()?.f_isinf()?;
+    let is_infinite = match output {
+        Output::Loss => is_infinite.f_any()?, // They are added up.
+        Output::RowLosses => is_infinite,
+    };
+    let c = lse.f_detach()?.f_masked_fill(&is_infinite.f_logical_not()?, 0.0)?;
+    // The factor, which may be 0, comes first: the square leaves the range where the factor brings it back.
+    Ok(factors.f_mul(&lse.f_add(&c)?)?.f_mul(&lse.f_sub(&c)?)?)
+}
+
+/// The sum over an axis, which keeps its place, as a balanced tree: its error grows with the logarithm of the length.
+/// libtorch adds up to 16 terms of a row one after the other on the CPU, and on other devices in orders of their own.
+fn sum_over(values: &Tensor, axis: i64) -> Result<Tensor, Error> {
+    const FEW: i64 = 4;
+    let mut values = values.shallow_clone();
+    loop {
+        let length = values.size()[axis as usize];
+        if length <= FEW {
+            return Ok(values.f_sum_dim_intlist(axis, true, None::<Kind>)?);
+        }
+        let half = length / 2;
+        let pairs = values.f_narrow(axis, 0, half)?.f_add(&values.f_narrow(axis, half, half)?)?;
+        values = match length % 2 {
+            0 => pairs,
+            _ => Tensor::f_cat(&[pairs, values.f_narrow(axis, 2 * half, 1)?], axis)?,
+        };
+    }
 }
 
 fn binary_cross_entropy(terms: &Terms, z: &Tensor) -> Result<Tensor, Error> {

@@ -100,7 +100,10 @@ impl<'a> Session<'a> {
         for (who, other) in [("a second time", again), ("the kernel", kernel)] {
             match other {
                 Err(failure) => return Some(format!("{who}: {failure}")),
-                Ok(other) => {
+                Ok(mut other) => {
+                    if self.backend.flushes_subnormals(self.dtype) {
+                        flush_like(&outcome.gradient, &mut other.gradient, self.dtype);
+                    }
                     let pairs =
                         [("loss", &outcome.values, &other.values), ("gradient", &outcome.gradient, &other.gradient)];
                     for (name, ours, theirs) in pairs {
@@ -114,6 +117,15 @@ impl<'a> Session<'a> {
             }
         }
         None
+    }
+}
+
+/// Replaces what is below the smallest normal number by 0 where the other gradient has 0.
+fn flush_like(flushed: &[f64], gradient: &mut [f64], dtype: Dtype) {
+    for (flushed, value) in flushed.iter().zip(gradient) {
+        if *flushed == 0.0 && value.abs() < dtype.smallest_normal() {
+            *value = 0.0;
+        }
     }
 }
 

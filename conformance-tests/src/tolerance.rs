@@ -154,7 +154,7 @@ impl Bound {
 
 #[cfg(test)]
 mod tests {
-    use super::{Accuracy, Bound, confident_k, confident_k_in, confident_k_with_residue, eta, row_sum_k};
+    use super::{Accuracy, Bound, confident_k, confident_k_with_residue, eta, kernel_confident_k, row_sum_k};
     use crate::dtype::Dtype;
 
     #[test]
@@ -189,7 +189,8 @@ mod tests {
         // What must be exact has no scale to divide by.
         assert_eq!(Bound { scale: 0.0, ..bound }.needed_k(0.125), 0.0);
         assert_eq!((confident_k(40.0), confident_k_with_residue(40.0)), (42.5, 5.0));
-        assert_eq!((confident_k_in(Dtype::F32, 1.0), confident_k_in(Dtype::F64, 1.0)), (3.5, 5.5));
+        assert_eq!((kernel_confident_k(Dtype::F32, 16.0), kernel_confident_k(Dtype::Bf16, 0.0)), (3.5, 2.5));
+        assert_eq!([0.0, 1.0, 16.0].map(|gap| kernel_confident_k(Dtype::F64, gap)), [4.5, 5.5625, 7.5]);
         assert_eq!((row_sum_k(Dtype::F32, 1000), row_sum_k(Dtype::F64, 1000)), (4.0, 8.0));
         assert_eq!(row_sum_k(Dtype::F16, 1 << 15), 4.0 + 2.0);
     }

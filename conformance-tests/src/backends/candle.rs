@@ -40,6 +40,10 @@ impl Backend for Candle {
         true
     }
 
+    fn flushes_subnormals(&self, dtype: Dtype) -> bool {
+        dtype == Dtype::Bf16 && adds_bf16_by_instruction()
+    }
+
     fn gaps(&self) -> Vec<Gap> {
         vec![Gap::SLICES]
     }
@@ -104,6 +108,15 @@ static COMPOSED_DEVICE: LazyLock<Device> = LazyLock::new(|| {
         .and_then(|device| if device.is_cpu() { Device::metal_if_available(0) } else { Ok(device) })
         .unwrap_or(Device::Cpu)
 });
+
+/// Whether candle adds up gradients in `bf16`, which those of a view take part in, with an instruction that knows no
+/// subnormal numbers.
+fn adds_bf16_by_instruction() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512vl");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
 
 #[derive(Clone, Copy)]
 enum Path {

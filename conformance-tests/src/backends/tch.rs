@@ -17,8 +17,8 @@ use crate::tolerance::Accuracy;
 
 const FRAMEWORK: &str = "tch 0.26.0, libtorch 2.13.0";
 
-/// Rows of up to 2049 classes need up to 5 on the CPU, mostly for the rounding of each coefficient and of each term;
-/// libtorch's sums are cascades, which hardly grow with a row. The rest is for the sums of other devices.
+/// Rows of up to 2049 classes need up to 5 on the CPU, mostly for the rounding of each coefficient and of each term; sums over
+/// classes are trees, which hardly grow with a row. The rest is for the sums over rows of other devices.
 const COMPOSED: Accuracy = Accuracy::Composed { base: 6.0, per_class: 1.0 / 1024.0 };
 
 /// `label-smoothing-tch`: tensors on libtorch's graph, differentiated by libtorch, and the same without a graph.

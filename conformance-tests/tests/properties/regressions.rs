@@ -2,7 +2,16 @@
 
 use label_smoothing_conformance::backends::{self, Kernel, Reference};
 use label_smoothing_conformance::{Backend, CaseInput, Dense, Dtype, ErrorKind, Failure, Outcome, TargetInput};
-use label_smoothing_core::{Config, Likelihood, LossFamily, Smoothing};
+use label_smoothing_core::{Config, Likelihood, LossFamily, Reduction, Smoothing};
+
+use super::is_right;
+
+/// The definition's answer, from every backend that takes the question.
+fn all_are_right(input: &CaseInput) {
+    for backend in backends::all() {
+        is_right(backend.as_ref(), input).unwrap_or_else(|why| panic!("{why}\nfor {input:?}"));
+    }
+}
 
 /// The square of a large logit is infinite, and a z-loss of 0 times that was NaN.
 #[test]
@@ -108,4 +117,61 @@ fn a_masked_target_costs_infinity_under_negative_smoothing() {
     let [exact, found] = [Reference.evaluate(&input), Kernel.evaluate(&input)].map(|answer| answer.unwrap().values[0]);
     assert!(!found.is_nan(), "NaN where the definition has {exact}");
     assert_eq!(found, exact);
+}
+
+/// Minus infinity, what a masked class costs under `negative` smoothing, and the square of a large `lse`, which is infinite in
+/// `f32`, were NaN together in composed paths: in one row, and where two rows are added up.
+#[test]
+fn a_z_loss_leaves_an_infinite_loss_of_masked_classes_as_it_is() {
+    let masked = f64::NEG_INFINITY;
+    for rows in [[[1e30, masked, 0.0], [1.0, 2.0, 3.0]], [[1.0, masked, 0.0], [1e30, 2.0, 3.0]]] {
+        for dtype in [Dtype::F32, Dtype::Bf16, Dtype::F64] {
+            let logits = rows.concat().into_iter().map(|z| dtype.round(z)).collect::<Vec<_>>();
+            let targets = TargetInput::Indices(Dense::new([2], [0, 2]));
+            let config = Config::cross_entropy().smoothing(Smoothing::Negative { rate: -0.5 }).z_loss(0.01);
+            let input = CaseInput::new(LossFamily::CrossEntropy, config, Dense::new([2, 3], logits), targets);
+            let loss = Reference.evaluate(&input).unwrap().values[0];
+            assert_eq!(loss, f64::NEG_INFINITY);
+            for row_losses in [false, true] {
+                all_are_right(&CaseInput { dtype, row_losses, ..input.clone() });
+            }
+        }
+    }
+}
+
+/// A mass of 4e-46 is 0 in `f32`, and the loss of composed paths was finite: a class masked by `-inf` costs infinity however
+/// little its mass is. So does what a mean makes of the least `f64`.
+#[test]
+fn a_masked_class_of_the_least_mass_costs_infinity() {
+    let masked = f64::NEG_INFINITY;
+    let least = f64::from_bits(1);
+    let uniform = Smoothing::Uniform { epsilon: 1.2e-45 };
+    let indices = TargetInput::Indices(Dense::new([2], [0, 2]));
+    let probabilities = TargetInput::Probabilities(Dense::new([2, 3], [1.0, least, 0.0, 0.0, 1.0, 0.0]));
+    for (smoothing, targets) in [(uniform, indices), (Smoothing::None, probabilities)] {
+        let config = Config::cross_entropy().smoothing(smoothing);
+        let logits = Dense::new([2, 3], [1.0, masked, 0.0, 3.0, 2.0, 1.0]);
+        let input = CaseInput::new(LossFamily::CrossEntropy, config, logits, targets);
+        assert_eq!(Reference.evaluate(&input).unwrap().values, [f64::INFINITY]);
+        for dtype in [Dtype::F64, Dtype::F32, Dtype::Bf16, Dtype::F16] {
+            all_are_right(&CaseInput { dtype, ..input.clone() });
+        }
+    }
+}
+
+/// The same of an infinite logit on the side that has next to no mass.
+#[test]
+fn an_infinite_binary_logit_on_the_side_of_the_least_mass_costs_infinity() {
+    let targets = TargetInput::Indices(Dense::new([1], [0]));
+    let smoothing = Smoothing::UniformHalf { epsilon: 1e-45 };
+    let config = Config::binary_cross_entropy().smoothing(smoothing).reduction(Reduction::Sum);
+    let logits = Dense::new([1, 3], [1.0, f64::INFINITY, -1.0]);
+    for (place, z) in [(0, f64::NEG_INFINITY), (0, f64::INFINITY), (1, f64::INFINITY), (1, f64::NEG_INFINITY)] {
+        let mut logits = logits.clone();
+        logits.values[place] = z;
+        let input = CaseInput::new(LossFamily::BinaryCrossEntropy, config.clone(), logits, targets.clone());
+        for dtype in [Dtype::F64, Dtype::F32, Dtype::Bf16] {
+            all_are_right(&CaseInput { dtype, row_losses: true, ..input.clone() });
+        }
+    }
 }

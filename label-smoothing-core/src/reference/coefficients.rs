@@ -85,4 +85,67 @@ impl Coefficients {
         }
         Ok(all)
     }
+
+    /// Everything over one number, so that the losses add up to their mean. No factor of `-log p` becomes 0 by that; see
+    /// [`kept_in_f32`](Self::kept_in_f32).
+    #[must_use]
+    pub fn over(mut self, divisor: f64) -> Self {
+        for factor in self.factors() {
+            *factor = kept(*factor, *factor / divisor, f64::from_bits(1));
+        }
+        self.z_factors.iter_mut().chain(&mut self.offsets).for_each(|value| *value /= divisor);
+        self
+    }
+
+    /// The same for a loss that is computed in `f32`, which has no numbers below `2^-149`: a factor of `-log p` that would be
+    /// rounded to 0 is that number instead.
+    ///
+    /// Where its logit is `-inf`, a class costs infinity however little its mass is, and nothing only if it has none.
+    /// Elsewhere less than `2^-149 (-log p)` is added, which does not show beside a row of ordinary mass.
+    #[must_use]
+    pub fn kept_in_f32(mut self) -> Self {
+        for factor in self.factors() {
+            let is_lost = *factor as f32 == 0.0;
+            *factor = if is_lost { kept(*factor, 0.0, f64::from(f32::from_bits(1))) } else { *factor };
+        }
+        self
+    }
+
+    /// The factors of `-log p` and `-log (1 - p)`.
+    fn factors(&mut self) -> impl Iterator<Item = &mut f64> {
+        self.positive.iter_mut().chain(&mut self.negative)
+    }
+}
+
+/// What a factor has become, or the least number of its sign if it was not 0 and that is.
+fn kept(factor: f64, result: f64, least: f64) -> f64 {
+    if result == 0.0 && factor != 0.0 { least.copysign(factor) } else { result }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Coefficients;
+
+    fn of(factors: &[f64], others: &[f64]) -> Coefficients {
+        Coefficients {
+            positive: factors.to_vec(),
+            negative: factors.to_vec(),
+            z_factors: others.to_vec(),
+            offsets: others.to_vec(),
+        }
+    }
+
+    #[test]
+    fn what_a_mean_divides_by_takes_no_mass_away() {
+        let least = f64::from_bits(1);
+        let means = of(&[least, -least, 0.0, 3.0], &[least, 2.0]).over(4.0);
+        assert_eq!(means, of(&[least, -least, 0.0, 0.75], &[0.0, 0.5]));
+    }
+
+    #[test]
+    fn a_mass_that_f32_would_round_to_0_is_its_least_number() {
+        let least = f64::from(f32::from_bits(1));
+        let kept = of(&[4e-46, -4e-46, 5e-324, 0.0, 1.5 * least, 0.1], &[4e-46]).kept_in_f32();
+        assert_eq!(kept, of(&[least, -least, least, 0.0, 1.5 * least, 0.1], &[4e-46]));
+    }
 }
