@@ -47,7 +47,7 @@ pub trait Backend: Send + Sync {
     }
 
     /// Whether its framework replaces gradients below the smallest normal number of `dtype` by 0 on their way, on this
-    /// processor: where identical bits are promised, 0 may stand for one of those.
+    /// processor: then 0 may stand for one of those.
     fn flushes_subnormals(&self, _dtype: Dtype) -> bool {
         false
     }

@@ -149,7 +149,11 @@ fn value(
     };
     match Scales::new(input) {
         Ok(scales) => {
-            let judgement = judge(outcome, expected, &scales, terms);
+            let mut outcome = outcome.clone();
+            if let Some(exact) = &expected.gradient {
+                outcome.gradient = session.unflushed(&outcome.gradient, exact);
+            }
+            let judgement = judge(&outcome, expected, &scales, terms);
             ((judgement.k_loss, judgement.k_gradient), judgement.why.map(Wrong::Answer))
         }
         Err(error) => {

@@ -90,6 +90,19 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The gradient, with the wanted numbers where 0 may stand for them: see [`Backend::flushes_subnormals`].
+    pub(crate) fn unflushed(&self, gradient: &[f64], wanted: &[f64]) -> Vec<f64> {
+        let mut gradient = gradient.to_vec();
+        if self.backend.flushes_subnormals(self.dtype) {
+            for (value, wanted) in gradient.iter_mut().zip(wanted) {
+                if *value == 0.0 && wanted.abs() < self.dtype.smallest_normal() {
+                    *value = *wanted;
+                }
+            }
+        }
+        gradient
+    }
+
     fn difference(&self, input: &CaseInput, outcome: &Outcome) -> Option<String> {
         let again = guarded(|| self.backend.evaluate(input));
         // Where the framework forces another type on the losses, that is one more rounding of the kernel's.
@@ -100,12 +113,9 @@ impl<'a> Session<'a> {
         for (who, other) in [("a second time", again), ("the kernel", kernel)] {
             match other {
                 Err(failure) => return Some(format!("{who}: {failure}")),
-                Ok(mut other) => {
-                    if self.backend.flushes_subnormals(self.dtype) {
-                        flush_like(&outcome.gradient, &mut other.gradient, self.dtype);
-                    }
-                    let pairs =
-                        [("loss", &outcome.values, &other.values), ("gradient", &outcome.gradient, &other.gradient)];
+                Ok(other) => {
+                    let gradient = self.unflushed(&outcome.gradient, &other.gradient);
+                    let pairs = [("loss", &outcome.values, &other.values), ("gradient", &gradient, &other.gradient)];
                     for (name, ours, theirs) in pairs {
                         if let Some(at) = first_difference(ours, theirs) {
                             let show = |values: &[f64]| values.get(at).map(|value| format!("{value:e}"));
@@ -117,15 +127,6 @@ impl<'a> Session<'a> {
             }
         }
         None
-    }
-}
-
-/// Replaces what is below the smallest normal number by 0 where the other gradient has 0.
-fn flush_like(flushed: &[f64], gradient: &mut [f64], dtype: Dtype) {
-    for (flushed, value) in flushed.iter().zip(gradient) {
-        if *flushed == 0.0 && value.abs() < dtype.smallest_normal() {
-            *value = 0.0;
-        }
     }
 }
 

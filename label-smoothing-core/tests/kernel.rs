@@ -170,7 +170,9 @@ fn long_rows_with_special_logits_give_the_same_bits_on_many_threads() {
     ];
     for places in special {
         let (mut logits, targets) = batch::<f32>(1, CLASSES);
-        places.iter().for_each(|&(place, value)| logits[place] = value);
+        for &(place, value) in places {
+            logits[place] = value;
+        }
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let mut gradient = vec![0.0_f32; CLASSES];

@@ -97,6 +97,10 @@ impl Backend for CandleComposed {
         COMPOSED
     }
 
+    fn flushes_subnormals(&self, dtype: Dtype) -> bool {
+        Candle.flushes_subnormals(dtype)
+    }
+
     fn evaluate(&self, input: &CaseInput) -> Result<Outcome, Failure> {
         evaluate(input, Path::Composed)?.outcome()
     }

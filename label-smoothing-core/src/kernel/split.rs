@@ -32,7 +32,7 @@ pub(super) fn sums<T: Element>(level: Level, z: &[T], hole: usize, exps: &mut [T
 
     let mut rest = exps;
     let pieces = z.chunks(PIECE).enumerate().map(|(piece, z)| {
-        let exps = take(&mut rest, PIECE);
+        let exps = rest.split_off_mut(..rest.len().min(PIECE)).unwrap_or_default();
         Piece { first: piece * PIECE, z, maximum: *maximum, column, hole, exps }
     });
     let sums = map(pieces.collect(), |piece| piece.blocks(level));
@@ -64,21 +64,12 @@ impl<T: Element> Piece<'_, T> {
         let Self { first, z, maximum, column, hole, mut exps } = self;
         let blocks = z.chunks(BLOCK).enumerate().map(|(block, z)| {
             let start = first + block * BLOCK;
-            let exps = take(&mut exps, BLOCK);
+            let exps = exps.split_off_mut(..exps.len().min(BLOCK)).unwrap_or_default();
             let block = Row { z, classes: z.len(), maximum, hole: hole.wrapping_sub(start), next: &[] };
             row::block(level, block, column.wrapping_sub(start), exps)
         });
         blocks.collect()
     }
-}
-
-/// The first so many of some places, which are the others from then on; fewer where there are no more.
-fn take<'a, T>(places: &mut &'a mut [T], count: usize) -> &'a mut [T] {
-    let all = std::mem::take(places);
-    let count = count.min(all.len());
-    let (first, others) = all.split_at_mut(count);
-    *places = others;
-    first
 }
 
 /// What [`row::gradient`] does.

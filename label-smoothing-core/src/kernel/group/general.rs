@@ -80,6 +80,12 @@ pub(in crate::kernel) fn octet(classes: usize, class: usize, half: usize) -> Ran
     start..start + WIDTH
 }
 
+/// What eight rows have.
+#[inline(always)]
+fn of_half<S: Simd>(simd: S, half: usize, values: &[f64; MAX_WIDTH]) -> f64x8<S> {
+    f64x8::from_slice(simd, &values[half * WIDTH..(half + 1) * WIDTH])
+}
+
 impl<'a> GeneralTargets<'a> {
     /// Room for groups of `width` rows; what all rows have in common is there already.
     pub(in crate::kernel) fn new(rows: &'a dyn Rows, classes: usize, width: usize, factor: f64) -> Self {
@@ -172,20 +178,15 @@ impl<'a> GeneralTargets<'a> {
             Some(&share) => f64x8::splat(simd, share),
             None => f64x8::from_slice(simd, &self.own_shares[place.clone()]),
         };
-        self.of_rows(simd, half, &self.by_row.rest) * f64x8::from_slice(simd, &self.given[place]) + share
+        of_half(simd, half, &self.by_row.rest) * f64x8::from_slice(simd, &self.given[place]) + share
     }
 
-    /// What the eight rows have.
-    #[inline(always)]
-    fn of_rows<S: Simd>(&self, simd: S, half: usize, values: &[f64; MAX_WIDTH]) -> f64x8<S> {
-        f64x8::from_slice(simd, &values[half * WIDTH..(half + 1) * WIDTH])
-    }
     /// Adds up the coefficients of eight rows, whose shifted logits are there, given the columns of their maxima. Not generic,
     /// so that there is one for each instruction set and not one for each type too.
     fn add_up(&mut self, level: Level, half: usize, columns: &[f64]) {
         dispatch!(level, simd => {
             let mut totals = Totals::new(simd, columns);
-            let factor = self.of_rows(simd, half, &self.by_row.factor);
+            let factor = of_half(simd, half, &self.by_row.factor);
             for block in (0..self.classes).step_by(BLOCK) {
                 let of_block = BLOCK.min(self.classes - block);
                 for at in 0..of_block {
@@ -317,14 +318,14 @@ impl<W: Float> Targets<W> for GeneralTargets<'_> {
 
     #[inline(always)]
     fn likeliest<S: Simd>(&self, simd: S) -> W::Vector<S> {
-        let of_half = |half: usize| self.of_rows(simd, half, &self.by_row.likeliest);
-        W::narrow_vector(simd, [of_half(0), of_half(W::HALVES - 1)])
+        let likeliest = |half: usize| of_half(simd, half, &self.by_row.likeliest);
+        W::narrow_vector(simd, [likeliest(0), likeliest(W::HALVES - 1)])
     }
 
     #[inline(always)]
     fn coefficients<S: Simd>(&self, simd: S, half: usize, _: &LogitSums<W>) -> Coefficients<f64x8<S>> {
-        let sum = |which: usize| self.of_rows(simd, half, &self.by_row.sums[which]);
-        let at_maximum = self.of_rows(simd, half, &self.by_row.at_maximum);
+        let sum = |which: usize| of_half(simd, half, &self.by_row.sums[which]);
+        let at_maximum = of_half(simd, half, &self.by_row.at_maximum);
         Coefficients {
             total: sum(OF_OTHERS) + at_maximum,
             total_of_others: sum(OF_OTHERS),
@@ -332,7 +333,7 @@ impl<W: Float> Targets<W> for GeneralTargets<'_> {
             shifted: sum(SHIFTED),
             given: sum(GIVEN),
             given_shifted: sum(GIVEN_SHIFTED),
-            z_factor: self.of_rows(simd, half, &self.by_row.z_factor),
+            z_factor: of_half(simd, half, &self.by_row.z_factor),
             offset: sum(OFFSET),
         }
     }
@@ -349,8 +350,8 @@ impl<W: Float> Targets<W> for GeneralTargets<'_> {
         e: W::Vector<S>,
         probability: W::Vector<S>,
     ) -> W::Vector<S> {
-        let of_half = |half: usize| f64x8::from_slice(simd, &self.given[octet(self.classes, class, half)]);
-        let coefficient = W::narrow_vector(simd, [of_half(0), of_half(W::HALVES - 1)]);
+        let coefficient = |half: usize| f64x8::from_slice(simd, &self.given[octet(self.classes, class, half)]);
+        let coefficient = W::narrow_vector(simd, [coefficient(0), coefficient(W::HALVES - 1)]);
         W::fused(simd, e, probability, -coefficient)
     }
 }

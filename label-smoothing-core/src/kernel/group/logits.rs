@@ -79,7 +79,7 @@ pub(super) fn logit_sums<T: Element>(
     wanted: Option<Wanted<'_, T::Wide>>,
     room: &mut Room<T::Wide>,
 ) {
-    dispatch!(level, simd => logit_sums_at(simd, logits, classes, wanted, room))
+    dispatch!(level, simd => logit_sums_at(simd, logits, classes, wanted, room));
 }
 
 #[inline(always)]

@@ -129,7 +129,7 @@ impl<W: Float> Targets<W> for SpreadTargets<W> {
             let target = self.spread.half(simd, half);
             let of_targets = target.at_targets(self.sharers);
             spread[half] = target.share * self.factor;
-            for which in 0..1 + usize::from(self.is_mixed) {
+            for which in 0..=usize::from(self.is_mixed) {
                 let e = LogitSums::of_half(simd, half, &of_rows.e[which]);
                 at_targets[which][half] = gradients[half].at(e, of_targets[which]);
             }
