@@ -195,8 +195,8 @@ fn z_loss(factors: &Tensor, lse: &Tensor, losses: &Tensor, output: Output) -> Re
     Ok(factors.f_mul(&lse.f_add(&c)?)?.f_mul(&lse.f_sub(&c)?)?)
 }
 
-/// The sum over an axis, which keeps its place, as a balanced tree: its error grows with the logarithm of the length.
-/// libtorch adds up to 16 terms of a row one after the other on the CPU, and on other devices in orders of their own.
+/// The sum over an axis, which keeps its place, as a balanced tree: its error grows with the logarithm of the length, whatever
+/// the order of libtorch's own sums is on a device.
 fn sum_over(values: &Tensor, axis: i64) -> Result<Tensor, Error> {
     const FEW: i64 = 4;
     let mut values = values.shallow_clone();
