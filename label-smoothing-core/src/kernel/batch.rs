@@ -68,7 +68,8 @@ pub(super) fn run_at<T: Element, P: Element>(level: Level, problem: &Problem<P>,
     let plan = SpreadPlan::new(problem);
     let (shape, family) = (problem.shape(), problem.config().loss());
     let tasks = shape.outer().div_ceil(outer_rows_of_task(shape));
-    let splits_rows = tasks < threads() && split::is_worth_it(shape.classes());
+    // In this order: asking for the number of threads starts them.
+    let splits_rows = split::is_worth_it(shape.classes()) && tasks < threads();
     let common =
         Common { level, rows: problem, shape, family, plan: plan.as_ref(), terms, factor: job.factor, splits_rows };
     let mut sums = Tree::new();
