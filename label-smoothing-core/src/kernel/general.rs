@@ -8,7 +8,7 @@ use fearless_simd::{Level, Simd, dispatch, f64x8};
 use super::closed_form::{Coefficients, Real};
 use super::lanes::{BLOCK, Float, LANES, MAX_PARTS, join};
 use super::math;
-use super::rows::{RowSmoothing, RowWeighting, Rows, Shares};
+use super::rows::{RowSmoothing, RowWeighting, Rows, Shares, mask_out};
 use crate::element::Element;
 
 /// Columns at once.
@@ -200,11 +200,7 @@ impl<T: Element> GeneralRow<'_, T> {
     }
 
     fn smoothing<'a>(&'a self, shares: &'a mut Vec<f64>) -> RowSmoothing<'a> {
-        let mask = |shares: &mut [f64]| {
-            let masked = shares.iter_mut().zip(self.z).filter(|(_, z)| z.to_f64() == f64::NEG_INFINITY);
-            masked.for_each(|(share, _)| *share = 0.0);
-        };
-        self.rows.smoothing(self.row, &mask, shares)
+        self.rows.smoothing(self.row, &|shares: &mut [f64]| mask_out(shares, self.z), shares)
     }
 }
 

@@ -7,6 +7,7 @@ use super::group::{self, Answer, GeneralTargets, Logits, Room, SpreadTargets, Ta
 use super::lanes::{Float, MAX_WIDTH};
 use super::memory::{Upstream, Write};
 use super::plan::SpreadPlan;
+use super::rows::mask_out;
 use super::task::Task;
 use super::transposed;
 use crate::element::Element;
@@ -64,8 +65,7 @@ impl<T: Element> Task<'_, T> {
         self.groups(targets, |task, group, targets| {
             let mask = |row: usize, shares: &mut [f64]| {
                 let logits = task.memory.logits()[task.start(group.first + row)..].iter().step_by(shape.inner());
-                let masked = shares.iter_mut().zip(logits).filter(|(_, z)| z.to_f64() == f64::NEG_INFINITY);
-                masked.for_each(|(share, _)| *share = 0.0);
+                mask_out(shares, logits);
             };
             let start = task.first_row + group.first;
             targets.ask(level, rows, start..start + group.rows, &mask, &mut room);

@@ -77,9 +77,6 @@ pub(super) trait Rows: Sync {
     /// The weights.
     fn weighting(&self, row: usize) -> RowWeighting<'_>;
 
-    /// The weights of the classes.
-    fn class_weights(&self) -> Option<&[f64]>;
-
     /// The row's weight.
     fn row_weight(&self, row: usize) -> f64;
 
@@ -268,10 +265,6 @@ impl<P: Element> Rows for Problem<'_, P> {
         RowWeighting { factor, classes, is_expected }
     }
 
-    fn class_weights(&self) -> Option<&[f64]> {
-        self.config().class_weights()
-    }
-
     fn row_weight(&self, row: usize) -> f64 {
         Problem::row_weight(self, row)
     }
@@ -318,6 +311,12 @@ impl<P: Element> Rows for Problem<'_, P> {
             }
         }
     }
+}
+
+/// Writes 0 where a logit is `-inf`.
+pub(super) fn mask_out<'z, T: Element>(shares: &mut [f64], logits: impl IntoIterator<Item = &'z T>) {
+    let masked = shares.iter_mut().zip(logits).filter(|(_, z)| z.to_f64() == f64::NEG_INFINITY);
+    masked.for_each(|(share, _)| *share = 0.0);
 }
 
 /// The entries of the target as given, where it is not one probability for each class: what they add to which class.

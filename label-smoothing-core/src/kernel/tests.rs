@@ -3,7 +3,7 @@
 use fearless_simd::Level;
 
 use super::batch::{self, Job};
-use super::fingerprints;
+use super::fingerprints::{self, Random};
 use super::level;
 use super::memory::{Memory, Upstream};
 use super::stats::Stats;
@@ -11,25 +11,8 @@ use crate::{
     Array, Config, Element, Likelihood, LossFamily, Penalty, Problem, Smoothing, Targets, bf16, f16, reference,
 };
 
-/// A generator of test inputs: splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn logits<T: Element>(&mut self, count: usize) -> Vec<T> {
-        (0..count).map(|_| T::from_f64(self.unit() * 16.0 - 8.0)).collect()
-    }
+fn logits_of<T: Element>(random: &mut Random, count: usize) -> Vec<T> {
+    (0..count).map(|_| T::from_f64(random.logit())).collect()
 }
 
 /// Every instruction set that this machine has, the fastest first; and plain scalar code where `scripts/scalar` asks for it,
@@ -145,7 +128,7 @@ fn problem<'a>(config: &'a Config, shape: &[usize], targets: &[i64]) -> Problem<
 fn same_bits_on_every_level<T: Element>() {
     for_each_case(1, |config, shape, targets, mut random| {
         let problem = problem(config, shape, &targets);
-        let logits: Vec<T> = random.logits(shape.iter().product());
+        let logits: Vec<T> = logits_of(&mut random, shape.iter().product());
         let levels = levels();
         let first = answer(levels[0], &problem, &logits);
         for &level in &levels[1..] {
@@ -179,7 +162,7 @@ fn every_instruction_set_gives_the_same_fingerprints() {
 fn near_the_reference<T: Element>() {
     for_each_case(2, |config, shape, targets, mut random| {
         let problem = problem(config, shape, &targets);
-        let logits: Vec<T> = random.logits(shape.iter().product());
+        let logits: Vec<T> = logits_of(&mut random, shape.iter().product());
         let wide: Vec<f64> = logits.iter().map(|z| z.to_f64()).collect();
         let ours = answer(Level::new(), &problem, &logits);
         let losses = reference::row_losses(&problem, &wide).unwrap();

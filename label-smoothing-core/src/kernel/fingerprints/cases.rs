@@ -306,7 +306,7 @@ impl Case {
 }
 
 /// A generator of inputs: splitmix64 (Steele, Lea and Flood 2014).
-pub(crate) struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// A generator of a case's own, so that a new case changes no other.
@@ -314,7 +314,7 @@ impl Random {
         Self(name.bytes().fold(0, |seed: u64, byte| seed.wrapping_mul(257).wrapping_add(u64::from(byte))))
     }
 
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut x = self.0;
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -323,7 +323,7 @@ impl Random {
     }
 
     /// Between -8 and 8, in steps of 2^-49.
-    fn logit(&mut self) -> f64 {
+    pub(crate) fn logit(&mut self) -> f64 {
         ((self.next() >> 11).cast_signed() - (1 << 52)) as f64 / (1_u64 << 49) as f64
     }
 

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use label_smoothing_core::kernel::slices::Slice;
 use label_smoothing_core::{Config, Element, LossParts, Problem, bf16, f16, kernel};
 
-use cases::{Case, Input, Random};
+pub(crate) use cases::Random;
+use cases::{Case, Input};
 
 /// The shapes that every case is run with, each with its class axis: class counts on both sides of where the kernel
 /// changes its way (lanes of 32, groups of rows up to 128 classes, blocks of 1024), and class axes that are not the last.

@@ -7,7 +7,7 @@ use std::ops::Range;
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f64x8};
 
-use super::logits::{Wanted, add_to_lane, tree};
+use super::logits::{Wanted, add_to_lane, of_half, tree};
 use super::{LogitSums, Logits, Targets};
 use crate::element::Element;
 use crate::kernel::closed_form::{Coefficients, Real, RowGradient};
@@ -80,12 +80,6 @@ pub(in crate::kernel) fn octet(classes: usize, class: usize, half: usize) -> Ran
     start..start + WIDTH
 }
 
-/// What eight rows have.
-#[inline(always)]
-fn of_half<S: Simd>(simd: S, half: usize, values: &[f64; MAX_WIDTH]) -> f64x8<S> {
-    f64x8::from_slice(simd, &values[half * WIDTH..(half + 1) * WIDTH])
-}
-
 impl<'a> GeneralTargets<'a> {
     /// Room for groups of `width` rows; what all rows have in common is there already.
     pub(in crate::kernel) fn new(rows: &'a dyn Rows, classes: usize, width: usize, factor: f64) -> Self {
@@ -117,8 +111,8 @@ impl<'a> GeneralTargets<'a> {
         }
     }
 
-    /// Asks what the targets of a group of rows ask, the first of which is the batch's row `first`. `mask` writes 0 where
-    /// a logit of one of its rows is `-inf`.
+    /// Asks what the targets of a group of the batch's rows ask. `mask` writes 0 where a logit of one of them, counted from the
+    /// group's first, is `-inf`.
     pub(in crate::kernel) fn ask(
         &mut self,
         level: Level,
@@ -129,12 +123,16 @@ impl<'a> GeneralTargets<'a> {
     ) {
         self.is_counted = 0;
         rows.given_side_by_side(level, of_group.clone(), room, &mut self.given);
-        let mut is_expected = false;
+        let mut expected = None;
         for (at, row) in of_group.enumerate().filter(|&(_, row)| rows.is_counted(row)) {
             self.is_counted |= 1 << at;
             let weighting = rows.weighting(row);
             self.by_row.factor[at] = weighting.factor;
-            (self.weights, is_expected) = (weighting.classes.filter(|_| !weighting.is_expected), weighting.is_expected);
+            if weighting.is_expected {
+                expected = Some(weighting.classes);
+            } else {
+                self.weights = weighting.classes;
+            }
             self.by_row.z_factor[at] = if self.has_z_loss { rows.z_factor(row) } else { 0.0 };
             if self.common_shares.is_empty() {
                 let smoothing = rows.smoothing(row, &|shares: &mut [f64]| mask(at, shares), room);
@@ -145,8 +143,8 @@ impl<'a> GeneralTargets<'a> {
                 }
             }
         }
-        if is_expected {
-            self.expect_weights(level, rows.class_weights());
+        if let Some(weights) = expected {
+            self.expect_weights(level, weights);
         }
     }
 

@@ -137,6 +137,12 @@ fn logit_sums_at<S: Simd, T: Element>(
     }
 }
 
+/// A number of each row, of eight rows.
+#[inline(always)]
+pub(super) fn of_half<S: Simd>(simd: S, half: usize, numbers: &[f64; MAX_WIDTH]) -> f64x8<S> {
+    f64x8::from_slice(simd, &numbers[half * 8..half * 8 + 8])
+}
+
 #[inline(always)]
 fn store_halves<S: Simd>(halves: [f64x8<S>; 2], numbers: &mut [f64; MAX_WIDTH]) {
     halves[0].store_slice(&mut numbers[..8]);

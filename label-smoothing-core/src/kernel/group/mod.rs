@@ -13,7 +13,7 @@ pub(super) use general::{GeneralTargets, octet};
 pub(super) use logits::{LogitSums, Logits, Room};
 pub(super) use spread::SpreadTargets;
 
-use logits::{Wanted, logit_sums};
+use logits::{Wanted, logit_sums, of_half};
 
 use super::closed_form::{Coefficients, Losses, Real, RowGradient, RowSums};
 use super::lanes::{Float, MAX_WIDTH};
@@ -167,7 +167,7 @@ fn finish_half<S: Simd, W: Float, Q: Targets<W>>(
     answer: &mut Answer<W>,
 ) -> Half<S> {
     let rows = half * 8..half * 8 + 8;
-    let others = f64x8::from_slice(simd, &of_rows.others[rows.clone()]);
+    let others = of_half(simd, half, &of_rows.others);
     let max = LogitSums::of_half(simd, half, &of_rows.max);
     let row = RowSums { max, others, lse: math::log_1p(simd, others) };
     let a = targets.coefficients(simd, half, of_rows);

@@ -3,7 +3,7 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, f64x8};
 
-use super::logits::Wanted;
+use super::logits::{Wanted, of_half};
 use super::{LogitSums, Logits, Targets};
 use crate::element::Element;
 use crate::kernel::closed_form::{Coefficients, RowGradient, Sharers, Spread};
@@ -113,11 +113,11 @@ impl<W: Float> Targets<W> for SpreadTargets<W> {
 
     #[inline(always)]
     fn coefficients<S: Simd>(&self, simd: S, half: usize, of_rows: &LogitSums<W>) -> Coefficients<f64x8<S>> {
-        let of_half = |numbers: &[W; MAX_WIDTH]| LogitSums::of_half(simd, half, numbers);
-        let (column, max) = (of_half(&of_rows.column), of_half(&of_rows.max));
-        let is_maximum = [column.simd_eq(of_half(&self.classes[0])), column.simd_eq(of_half(&self.classes[1]))];
-        let t = [of_half(&of_rows.z[0]) - max, of_half(&of_rows.z[1]) - max];
-        let shifted = f64x8::from_slice(simd, &of_rows.shifted[half * 8..half * 8 + 8]);
+        let wide = |numbers: &[W; MAX_WIDTH]| LogitSums::of_half(simd, half, numbers);
+        let (column, max) = (wide(&of_rows.column), wide(&of_rows.max));
+        let is_maximum = [column.simd_eq(wide(&self.classes[0])), column.simd_eq(wide(&self.classes[1]))];
+        let t = [wide(&of_rows.z[0]) - max, wide(&of_rows.z[1]) - max];
+        let shifted = of_half(simd, half, &of_rows.shifted);
         self.spread.half(simd, half).coefficients(self.sharers, is_maximum, t, shifted)
     }
 
@@ -185,7 +185,7 @@ impl Spread<[f64; MAX_WIDTH]> {
     /// Those of eight rows.
     #[inline(always)]
     fn half<S: Simd>(&self, simd: S, half: usize) -> Spread<f64x8<S>> {
-        let rows = |values: &[f64; MAX_WIDTH]| f64x8::from_slice(simd, &values[half * 8..half * 8 + 8]);
+        let rows = |numbers: &[f64; MAX_WIDTH]| of_half(simd, half, numbers);
         Spread {
             hard: [rows(&self.hard[0]), rows(&self.hard[1])],
             given: [rows(&self.given[0]), rows(&self.given[1])],
