@@ -6,7 +6,7 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f64x8};
 
 use super::closed_form::{Coefficients, Real};
-use super::lanes::{BLOCK, Float, LANES, MAX_PARTS, join};
+use super::lanes::{BLOCK, Float, LANES, join};
 use super::math;
 use super::rows::{RowSmoothing, RowWeighting, Rows, Shares, mask_out};
 use crate::element::Element;
@@ -61,6 +61,8 @@ pub(super) struct GeneralRow<'a, T> {
     pub(super) max: f64,
     /// The column of the maximum.
     pub(super) m: usize,
+    /// Whether all these logits are known to be finite, which saves time.
+    pub(super) is_finite: bool,
 }
 
 /// What becomes of a row's target, class by class.
@@ -74,18 +76,34 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Turns the smoothed target of the classes from `first` on into their coefficients.
-    #[inline(always)]
-    fn weigh(&self, first: usize, a: &mut [f64]) {
-        match self.weights {
-            Some(weights) => weigh(self.factor, &weights[first..], a),
-            None if self.factor == 1.0 => {}
-            None => {
-                for a in a {
-                    *a *= self.factor;
+    /// Makes coefficients of the target of so many classes from `first` on, as given; the entropy to take off.
+    fn smooth_and_weigh(
+        &self,
+        level: Level,
+        first: usize,
+        count: usize,
+        q: &[f64],
+        a: &mut [f64],
+        terms: &mut [f64],
+    ) -> f64 {
+        let mut offset = 0.0;
+        dispatch!(level, simd => {
+            smooth(&self.smoothing, first, &q[..count], &mut a[..count]);
+            if self.subtracts_entropy {
+                entropy_terms(simd, a, terms);
+                offset = self.factor * total(&terms[..count]);
+            }
+            match self.weights {
+                Some(weights) => weigh(self.factor, &weights[first..], &mut a[..count]),
+                None if self.factor == 1.0 => {}
+                None => {
+                    for a in &mut a[..count] {
+                        *a *= self.factor;
+                    }
                 }
             }
-        }
+        });
+        offset
     }
 }
 
@@ -104,7 +122,7 @@ impl<T: Element> GeneralRow<'_, T> {
         let mut sums = GeneralSums::default();
         self.blocks(level, scratch, |block| sums = sums + block);
         let sums = sums.coefficients(scratch.coefficients[self.m], self.rows.z_factor(self.row));
-        GeneralAnswer { sums, is_correct: self.rows.is_likeliest(self.row, self.m) }
+        GeneralAnswer { sums, is_correct: self.rows.is_likeliest(level, self.row, self.m) }
     }
 
     /// Finds the coefficients of the columns, and what each block of them adds up to.
@@ -119,15 +137,14 @@ impl<T: Element> GeneralRow<'_, T> {
         let target = Target { smoothing, subtracts_entropy: self.rows.subtracts_entropy(), factor, weights };
         for first in self.columns.clone().step_by(BLOCK) {
             let a = &mut coefficients[first - self.columns.start..];
-            each(dispatch!(level, simd => self.block(simd, first, &target, blocks, a)));
+            each(self.block(level, first, &target, blocks, a));
         }
     }
 
     /// Forms the coefficients of the block that starts at column `first`, and adds it up.
-    #[inline(always)]
-    fn block<S: Simd>(
+    fn block(
         &self,
-        simd: S,
+        level: Level,
         first: usize,
         target: &Target<'_>,
         blocks: &mut Blocks,
@@ -137,24 +154,20 @@ impl<T: Element> GeneralRow<'_, T> {
         let (count, room) = (block.len(), block.len().next_multiple_of(LANES));
         let (a, q) = (&mut coefficients[..room], &mut blocks.given[..room]);
         let (t, terms) = (&mut blocks.shifted[..room], &mut blocks.terms[..room]);
-        self.rows.given(simd.level(), self.row, block.clone(), &mut q[..count]);
-        shift(&self.z[first - self.columns.start..], self.max, &mut t[..count]);
-        smooth(&target.smoothing, first, &q[..count], &mut a[..count]);
+        self.rows.given(level, self.row, block.clone(), &mut q[..count]);
+        let z = &self.z[first - self.columns.start..];
+        dispatch!(level, _simd => shift(z, self.max, &mut t[..count]));
         q[count..].fill(0.0);
         t[count..].fill(0.0);
-        let mut offset = 0.0;
-        if target.subtracts_entropy {
-            entropy_terms(simd, a, terms);
-            offset = target.factor * total(&terms[..count]);
-        }
-        target.weigh(first, &mut a[..count]);
+        let offset = target.smooth_and_weigh(level, first, count, q, a, terms);
         // The column of the maximum is kept out. Its shifted logit is 0, so that only `R` sees the difference.
         let at_maximum = block.contains(&self.m).then(|| std::mem::take(&mut a[self.m - first]));
-        let sums = GeneralSums::of_block(simd, a, q, t, offset);
+        let add_up = if self.is_finite { GeneralSums::of_block::<true> } else { GeneralSums::of_block::<false> };
+        let sums = add_up(level, a, q, t);
         if let Some(at_maximum) = at_maximum {
             a[self.m - first] = at_maximum;
         }
-        sums
+        GeneralSums { offset, ..sums }
     }
 
     /// The smoothed target, without any weight.
@@ -266,27 +279,39 @@ pub(super) struct GeneralSums {
 }
 
 impl GeneralSums {
+    /// Of coefficients, targets as given and shifted logits, as many as a multiple of [`LANES`] each. Where the logits are
+    /// finite, none of the products has to be left out: with a 0 it is a 0, and which one does not matter to a sum that
+    /// begins at +0.
+    ///
+    /// Not generic, so that there is one for each instruction set and not one for each element type too.
+    fn of_block<const IS_FINITE: bool>(level: Level, a: &[f64], q: &[f64], t: &[f64]) -> Self {
+        dispatch!(level, simd => {
+            let part = |part: usize| Self::of_part::<_, IS_FINITE>(simd, part, a, q, t);
+            let parts = [part(0), part(1), part(2), part(3)];
+            let sum = |which: usize| join(f64::fold(simd, &parts.map(|sums| sums[which])).as_slice());
+            Self { of_others: sum(0), shifted: sum(1), given: sum(2), given_shifted: sum(3), offset: 0.0 }
+        })
+    }
+
+    /// The lanes of every fourth vector, counted from one of the first four. All of the lanes at once would take more registers
+    /// than most processors have.
     #[inline(always)]
-    fn of_block<S: Simd>(simd: S, a: &[f64], q: &[f64], t: &[f64], offset: f64) -> Self {
-        let mut lanes = [[f64x8::splat(simd, 0.0); MAX_PARTS]; 4];
+    fn of_part<S: Simd, const IS_FINITE: bool>(simd: S, part: usize, a: &[f64], q: &[f64], t: &[f64]) -> [f64x8<S>; 4] {
+        let [mut others, mut shifted, mut given, mut given_shifted] = [f64x8::splat(simd, 0.0); 4];
         for ((a, q), t) in a.chunks_exact(LANES).zip(q.chunks_exact(LANES)).zip(t.chunks_exact(LANES)) {
-            for part in 0..MAX_PARTS {
-                let vector = |values: &[f64]| f64x8::from_slice(simd, &values[part * WIDTH..(part + 1) * WIDTH]);
-                let (a, q, t) = (vector(a), vector(q), vector(t));
-                lanes[0][part] += a;
-                lanes[1][part] += a.times_selected(t);
-                lanes[2][part] += q;
-                lanes[3][part] += q.times_selected(t);
+            let vector = |values: &[f64]| f64x8::from_slice(simd, &values[part * WIDTH..(part + 1) * WIDTH]);
+            let (a, q, t) = (vector(a), vector(q), vector(t));
+            others += a;
+            given += q;
+            if IS_FINITE {
+                shifted += a * t;
+                given_shifted += q * t;
+            } else {
+                shifted += a.times_selected(t);
+                given_shifted += q.times_selected(t);
             }
         }
-        let sum = |lanes: &[f64x8<S>; MAX_PARTS]| join(f64::fold(simd, lanes).as_slice());
-        Self {
-            of_others: sum(&lanes[0]),
-            shifted: sum(&lanes[1]),
-            given: sum(&lanes[2]),
-            given_shifted: sum(&lanes[3]),
-            offset,
-        }
+        [others, shifted, given, given_shifted]
     }
 
     /// What the formula takes of a whole row's, given the coefficient in the column of the maximum.

@@ -85,7 +85,8 @@ impl<T: Element> Task<'_, T> {
             return;
         };
         let of_row = exponentials(level, max, m, classes, scratch);
-        let general = GeneralRow { rows, row: global, classes, columns: 0..classes, z: &scratch.shifted, max: 0.0, m };
+        let (columns, z, is_finite) = (0..classes, &*scratch.shifted, false);
+        let general = GeneralRow { rows, row: global, classes, columns, z, max: 0.0, m, is_finite };
         let GeneralAnswer { sums: mut a, is_correct } = general.answer(level, &mut scratch.general);
         if terms.penalties.iter().any(|penalty| matches!(penalty, Penalty::Poly { .. })) {
             general.smoothed(level, &mut scratch.general, &mut scratch.smoothed);

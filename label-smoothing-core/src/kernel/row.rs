@@ -40,7 +40,7 @@ impl<W: Float> Sums<W> {
 }
 
 /// A row whose sums were kept: only its exponentials are computed again. The sum of the shifted logits is not among
-/// them, and neither is the loss that needs it.
+/// them and NaN here, and so is the loss that needs it.
 pub(super) fn again<T: Element>(
     level: Level,
     z: &[T],
@@ -65,7 +65,7 @@ pub(super) fn again<T: Element>(
             shifted::<_, T::Wide>(simd, T::load(simd, &padded[..width]), max_here).1.store_slice(exps);
         }
         let lse = math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0];
-        Some(Sums { max, column, others, lse, shifted: 0.0, next: None })
+        Some(Sums { max, column, others, lse, shifted: f64::NAN, next: None })
     })
 }
 
@@ -126,6 +126,26 @@ pub(super) fn sums<T: Element>(level: Level, row: Row<'_, T>, exps: &mut [T::Wid
 /// The first column that holds a value which one of them does.
 pub(super) fn column_of<T: Element>(level: Level, z: &[T], value: T::Wide) -> usize {
     dispatch!(level, simd => first_equal(simd, z, value))
+}
+
+/// Whether a column is the first one of the largest value; in a row of numbers.
+pub(super) fn is_first_of_largest<T: Element>(level: Level, z: &[T], column: usize) -> bool {
+    let here = z[column].widen();
+    dispatch!(level, simd => {
+        let vector = <T::Wide as Float>::Vector::splat(simd, here);
+        let vectors = z.chunks_exact(T::Wide::WIDTH);
+        for &z in vectors.remainder() {
+            if z.widen() > here {
+                return false;
+            }
+        }
+        for z in vectors {
+            if T::load(simd, z).simd_gt(vector).any_true() {
+                return false;
+            }
+        }
+        first_equal(simd, z, here) == column
+    })
 }
 
 /// The sums of one block of a row whose maximum may be elsewhere: of `exp(t)` over all its columns but `excluded`, and of

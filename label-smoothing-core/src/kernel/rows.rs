@@ -10,7 +10,7 @@ use super::general::{WIDTH, total};
 use super::group::octet;
 use super::lanes::Float;
 use super::plan::{self, SpreadRow};
-use super::transposed;
+use super::{row, transposed};
 use crate::check::Problem;
 use crate::config::{ClassWeighting, NonFiniteLogits, Smoothing};
 use crate::element::Element;
@@ -66,7 +66,7 @@ pub(super) trait Rows: Sync {
     fn given_side_by_side(&self, level: Level, rows: Range<usize>, room: &mut Vec<f64>, q: &mut [f64]);
 
     /// Whether this is the first class of the largest probability of the target as given.
-    fn is_likeliest(&self, row: usize, class: usize) -> bool;
+    fn is_likeliest(&self, level: Level, row: usize, class: usize) -> bool;
 
     /// How every row is smoothed, where that depends on neither its target nor its logits.
     fn common_smoothing(&self) -> Option<RowSmoothing<'_>>;
@@ -158,7 +158,7 @@ impl<P: Element> Rows for Problem<'_, P> {
         }
     }
 
-    fn is_likeliest(&self, row: usize, class: usize) -> bool {
+    fn is_likeliest(&self, level: Level, row: usize, class: usize) -> bool {
         match self.labels() {
             Labels::Indices(ids) => ids.values()[row] as usize == class,
             Labels::Mixed { first, second, lambda } => {
@@ -168,6 +168,10 @@ impl<P: Element> Rows for Problem<'_, P> {
             }
             Labels::Probabilities(probabilities) => {
                 let (values, shape) = (probabilities.values(), self.shape());
+                if shape.inner() == 1 {
+                    let values = &values[shape.row_start(row)..][..shape.classes()];
+                    return row::is_first_of_largest(level, values, class);
+                }
                 let here = values[shape.element(row, class)].to_f64();
                 let mut row = shape.row_of(values, row).map(|q| q.to_f64());
                 row.by_ref().take(class).all(|q| q < here) && row.all(|q| q <= here)

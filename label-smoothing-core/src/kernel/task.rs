@@ -168,7 +168,8 @@ impl<T: Element> Task<'_, T> {
         };
         let max = sums.max.to_f64();
         let (rows, row_of_batch, m) = (self.common.rows, self.first_row + row, sums.column);
-        let general = GeneralRow { rows, row: row_of_batch, classes, columns: 0..classes, z, max, m };
+        let is_finite = sums.shifted.is_finite();
+        let general = GeneralRow { rows, row: row_of_batch, classes, columns: 0..classes, z, max, m, is_finite };
         let target = general.answer(level, &mut scratch.general);
         self.stats.keep(row, sums.stats());
         let of_row = RowSums { max, others: sums.others, lse: sums.lse };

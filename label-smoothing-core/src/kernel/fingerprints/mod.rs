@@ -13,12 +13,15 @@ pub(crate) use cases::Random;
 use cases::{Case, Input};
 
 /// The shapes that every case is run with, each with its class axis: class counts on both sides of where the kernel
-/// changes its way (lanes of 32, groups of rows up to 128 classes, blocks of 1024), and class axes that are not the last.
+/// changes its way (lanes of 32, groups of rows up to 128 classes, or 64 with coefficients class by class, blocks of 1024), and
+/// class axes that are not the last.
 const SHAPES: &[(&[usize], usize)] = &[
     (&[40, 2], 1),
     (&[37, 10], 1),
     (&[18, 32], 1),
     (&[19, 33], 1),
+    (&[18, 64], 1),
+    (&[17, 65], 1),
     (&[17, 128], 1),
     (&[5, 129], 1),
     (&[4, 1000], 1),

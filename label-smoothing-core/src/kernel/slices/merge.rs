@@ -105,7 +105,8 @@ impl Add for Block {
 /// One coefficient of a counted row that is not of a spread.
 fn coefficient<P: Element>(problem: &Problem<P>, row: usize, class: usize) -> f64 {
     let (classes, columns) = (problem.shape().classes(), class..class + 1);
-    let general = GeneralRow { rows: problem, row, classes, columns, z: &[0.0_f64], max: 0.0, m: NO_COLUMN };
+    let (z, max, m, is_finite) = (&[0.0_f64], 0.0, NO_COLUMN, true);
+    let general = GeneralRow { rows: problem, row, classes, columns, z, max, m, is_finite };
     let mut coefficient = 0.0;
     general.blocks(level::baseline(), &mut GeneralScratch::default(), |sums| coefficient = sums.of_others);
     coefficient
@@ -267,7 +268,7 @@ impl<W: Float> Sums<W> {
         }
         (merged.total_of_others, merged.at_maximum) = (sums.target.of_others, coefficient(problem, row, column));
         let a = sums.target.coefficients(merged.at_maximum, problem.z_factor(row));
-        (Losses::new(&a, &row_sums(&stats)).sums(problem.is_likeliest(row, column)), merged)
+        (Losses::new(&a, &row_sums(&stats)).sums(problem.is_likeliest(level::best(), row, column)), merged)
     }
 
     /// What one counted row of a spread adds to the sums of the batch, given the sum of its shifted logits.

@@ -224,7 +224,7 @@ impl<'a, P: Element> Slice<'a, P> {
     /// The slice's columns of a row that is not of a spread.
     fn general_row<'l, T>(&'l self, row: usize, z: &'l [T], max: f64, m: usize) -> GeneralRow<'l, T> {
         let classes = self.problem.shape().classes();
-        GeneralRow { rows: self.problem, row, classes, columns: self.classes.clone(), z, max, m }
+        GeneralRow { rows: self.problem, row, classes, columns: self.classes.clone(), z, max, m, is_finite: false }
     }
 
     /// The sums of `exp(t)`, without the column of the maximum, and of `t`, without the hole, of one block of a row.
