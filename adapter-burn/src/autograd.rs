@@ -43,7 +43,7 @@ fn plain<P: Element>(
     output: Output,
 ) -> Result<(FlexTensor, LossParts), Error> {
     let logits = dense(logits);
-    dispatch!("logits", logits.dtype(), T => value::<T, P>(problem, T::slice(&logits), output))
+    dispatch!("the logits", logits.dtype(), T => value::<T, P>(problem, T::slice(&logits), output))
 }
 
 /// With autodiff: the gradient is computed now if somebody will ask for it, and not at all otherwise.
@@ -54,7 +54,7 @@ fn recorded<C: CheckpointStrategy, P: Element>(
 ) -> Result<(FloatTensor<Autodiff<Flex, C>>, LossParts), Error> {
     let (logits, node) = logits.into_parts();
     let logits = dense(logits);
-    dispatch!("logits", logits.dtype(), T => {
+    dispatch!("the logits", logits.dtype(), T => {
         let values = T::slice(&logits);
         match SmoothedLossStep::<T>(PhantomData).prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(step) => {

@@ -9,13 +9,13 @@ use label_smoothing_core::{ErrorKind, LossError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The input has no loss, or the configuration does not fit it.
+    /// The input or the configuration has no loss; the message names the value, its place and the allowed range.
     #[error(transparent)]
     Loss(#[from] label_smoothing_core::Error),
     /// A tensor on another device than the logits.
-    #[error("{name} must be on the device of the logits, {expected:?}, but was found on {found:?}")]
+    #[error("{name} are on {found:?}, but the logits are on {expected:?}")]
     Device {
-        /// Which tensor: `the targets`, `the row mask`.
+        /// Which tensor: `the targets`, `the row weights`.
         name: &'static str,
         /// Its device.
         found: Device,

@@ -17,6 +17,7 @@ pub use label_smoothing_core::{
     ClassWeighting, Config, ConfigBuilder, Denominator, Element, EmptyMean, ErrorKind, Likelihood, LossError,
     LossFamily, LossParts, Masked, Mixed, NonFiniteLogits, OnlineLabelSmoothing, Penalty, PreferenceLoss,
     PreferenceOutcome, PreferencePairs, Preset, Probabilities, Reduction, Schedule, SmoothedLoss, Smoothing, Sparse,
-    Weighted, bf16, epsilon_over_all, epsilon_over_others, f16, per_class_smoothing, soft_targets,
+    TargetIndex, Targets, UnknownPreset, Weighted, bf16, calibration, epsilon_over_all, epsilon_over_others, f16,
+    per_class_smoothing, soft_targets,
 };
 pub use targets::{BurnTargets, HostTargets};

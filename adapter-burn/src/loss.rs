@@ -104,8 +104,8 @@ fn evaluate<const D: usize, const R: usize, Y: BurnTargets>(
     output: Output,
     path: Path,
 ) -> Result<(Tensor<R>, Option<LossParts>), Error> {
-    check_float("logits", logits.dtype())?;
-    let targets = targets.into_host(logits)?;
+    check_float("the logits", logits.dtype())?;
+    let targets = targets.into_targets(logits)?;
     if targets.are_f64() {
         evaluate_checked(&problem(config, logits, targets.targets::<f64>())?, logits, output, path)
     } else {

@@ -19,7 +19,7 @@ pub trait BurnTargets {
     ///
     /// Another device than that of the logits, an element type that has no place there, and whatever keeps burn from
     /// reading a tensor.
-    fn into_host<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error>;
+    fn into_targets<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error>;
 }
 
 /// Targets whose values are on the host: what [`BurnTargets`] gives, in shapes that are not looked at yet.
@@ -87,13 +87,13 @@ fn borrowed<'a, T: Clone>(array: &'a Array<'static, T>) -> Array<'a, T> {
 }
 
 impl<const R: usize> BurnTargets for Tensor<R, Int> {
-    fn into_host<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
+    fn into_targets<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
         Ok(HostLabels::Indices(indices("the targets", self, logits)?).into())
     }
 }
 
 impl<const R: usize> BurnTargets for Probabilities<Tensor<R>> {
-    fn into_host<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
+    fn into_targets<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
         let name = "the target probabilities";
         check_device(name, &self.0.device(), logits)?;
         check_float(name, self.0.dtype())?;
@@ -108,7 +108,7 @@ impl<const R: usize> BurnTargets for Probabilities<Tensor<R>> {
 }
 
 impl<const R: usize, const L: usize> BurnTargets for Mixed<Tensor<R, Int>, Tensor<L>> {
-    fn into_host<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
+    fn into_targets<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
         let first = indices("the first targets", self.first, logits)?;
         let second = indices("the second targets", self.second, logits)?;
         let lambda = numbers("the mixing factors", self.lambda, logits)?;
@@ -117,7 +117,7 @@ impl<const R: usize, const L: usize> BurnTargets for Mixed<Tensor<R, Int>, Tenso
 }
 
 impl<const R: usize, const P: usize> BurnTargets for Sparse<Tensor<R, Int>, Tensor<P>> {
-    fn into_host<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
+    fn into_targets<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
         // One axis more than the rows have: nothing of rank 0 to be told by its shape.
         let shapes = (self.classes.dims().to_vec(), self.probabilities.dims().to_vec());
         let classes = indices("the classes of the targets", self.classes, logits)?;
@@ -129,9 +129,9 @@ impl<const R: usize, const P: usize> BurnTargets for Sparse<Tensor<R, Int>, Tens
 }
 
 impl<T: BurnTargets, const R: usize> BurnTargets for Masked<T, Tensor<R, Bool>> {
-    fn into_host<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
-        let mut targets = self.targets.into_host(logits)?;
-        check_device("the row mask", &self.mask.device(), logits)?;
+    fn into_targets<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
+        let mut targets = self.targets.into_targets(logits)?;
+        check_device("the values of the row mask", &self.mask.device(), logits)?;
         let shape = row_dims::<D, R>(self.mask.dims());
         targets.masks.push(Array::new(shape, self.mask.try_into_vec_as::<bool>()?));
         Ok(targets)
@@ -139,8 +139,8 @@ impl<T: BurnTargets, const R: usize> BurnTargets for Masked<T, Tensor<R, Bool>> 
 }
 
 impl<T: BurnTargets, const R: usize> BurnTargets for Weighted<T, Tensor<R>> {
-    fn into_host<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
-        let mut targets = self.targets.into_host(logits)?;
+    fn into_targets<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
+        let mut targets = self.targets.into_targets(logits)?;
         targets.row_weights.push(numbers("the row weights", self.row_weights, logits)?);
         Ok(targets)
     }

@@ -136,7 +136,7 @@ fn targets_on_another_device_are_refused_by_name() {
         refused(&logits, &classes(&there_on_a_graph), "the targets");
         refused(&logits, &Probabilities(tensor(&[0.5_f32; 6], [2, 3], &there)), "the target probabilities");
         let mask = Tensor::<1, Bool>::from_data(TensorData::from([true, false]), &there);
-        refused(&logits, &Masked { targets: classes(&here), mask }, "the row mask");
+        refused(&logits, &Masked { targets: classes(&here), mask }, "the values of the row mask");
         let row_weights = floats(&there);
         refused(&logits, &Weighted { targets: classes(&here), row_weights }, "the row weights");
         let mixed = |second, lambda| Mixed { first: classes(&here), second: classes(second), lambda: floats(lambda) };

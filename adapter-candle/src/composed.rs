@@ -50,8 +50,8 @@ macro_rules! composed {
         impl $criterion {
             /// The same criterion, computed by candle's own operations on every device.
             #[must_use]
-            pub fn composed(self) -> Composed<Self> {
-                Composed { criterion: self }
+            pub fn composed(&self) -> Composed<Self> {
+                Composed { criterion: self.clone() }
             }
         }
 

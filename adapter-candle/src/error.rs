@@ -1,5 +1,6 @@
 //! The error of this adapter.
 
+use candle_core::DeviceLocation;
 use label_smoothing_core::{ErrorKind, LossError};
 
 /// What can go wrong: the input has no loss, or candle refused.
@@ -8,9 +9,19 @@ use label_smoothing_core::{ErrorKind, LossError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The configuration or the input has no loss; the message names the value, its place and the allowed range.
+    /// The input or the configuration has no loss; the message names the value, its place and the allowed range.
     #[error(transparent)]
     Loss(#[from] label_smoothing_core::Error),
+    /// A tensor on another device than the logits.
+    #[error("{name} are on {found:?}, but the logits are on {expected:?}")]
+    Device {
+        /// Which tensor: `the targets`, `the row weights`.
+        name: &'static str,
+        /// Its device.
+        found: DeviceLocation,
+        /// The device of the logits.
+        expected: DeviceLocation,
+    },
     /// candle refused.
     #[error("candle: {0}")]
     Framework(#[from] candle_core::Error),
@@ -23,7 +34,7 @@ impl LossError for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Loss(error) => error.kind(),
-            Self::Framework(_) | Self::NoParts => ErrorKind::Framework,
+            Self::Device { .. } | Self::Framework(_) | Self::NoParts => ErrorKind::Framework,
         }
     }
 }
@@ -41,7 +52,7 @@ impl From<Error> for candle_core::Error {
         match error {
             Error::Loss(error) => Self::wrap(error),
             Error::Framework(error) => error,
-            Error::NoParts => Self::wrap(error),
+            Error::Device { .. } | Error::NoParts => Self::wrap(error),
         }
     }
 }

@@ -83,7 +83,7 @@ fn evaluate<Y: CandleTargets>(
         return Err(dtype("the logits", logits.dtype(), FLOATS));
     }
     let path = if logits.device().is_cpu() { path } else { Path::Composed };
-    let HostTargets { labels, rows } = targets.into_host(logits.device())?;
+    let HostTargets { labels, rows } = targets.into_targets(logits.device())?;
     match labels {
         HostLabels::Classes(labels) => with_targets(config, logits, rows.targets(labels), output, path),
         HostLabels::Probabilities(tensor) if tensor.dtype() == DType::F64 => with_values::<f64, _>(&tensor, |values| {

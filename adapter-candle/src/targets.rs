@@ -20,7 +20,7 @@ pub trait CandleTargets {
     /// # Errors
     ///
     /// A tensor on another device, or of an element type that has no meaning here.
-    fn into_host(self, device: &Device) -> Result<HostTargets, Error>;
+    fn into_targets(self, device: &Device) -> Result<HostTargets, Error>;
 }
 
 /// Targets on the host, not checked yet. Implementations of [`CandleTargets`] make them.
@@ -58,36 +58,37 @@ impl HostTargets {
 }
 
 impl CandleTargets for &Tensor {
-    fn into_host(self, device: &Device) -> Result<HostTargets, Error> {
+    fn into_targets(self, device: &Device) -> Result<HostTargets, Error> {
         Ok(HostTargets::new(HostLabels::Classes(Labels::Indices(integers("the targets", self, device)?))))
     }
 }
 
 impl CandleTargets for Probabilities<&Tensor> {
-    fn into_host(self, device: &Device) -> Result<HostTargets, Error> {
-        check_device(self.0, device)?;
+    fn into_targets(self, device: &Device) -> Result<HostTargets, Error> {
+        let name = "the target probabilities";
+        check_device(name, self.0, device)?;
         let host = self.0.detach().to_device(&Device::Cpu)?;
         let host = match host.dtype() {
             DType::F32 | DType::F64 => host,
             DType::F16 | DType::BF16 => host.to_dtype(DType::F32)?,
-            other => return Err(dtype("the target probabilities", other, FLOATS)),
+            other => return Err(dtype(name, other, FLOATS)),
         };
         Ok(HostTargets::new(HostLabels::Probabilities(host)))
     }
 }
 
 impl CandleTargets for Mixed<&Tensor, &Tensor> {
-    fn into_host(self, device: &Device) -> Result<HostTargets, Error> {
+    fn into_targets(self, device: &Device) -> Result<HostTargets, Error> {
         Ok(HostTargets::new(HostLabels::Classes(Labels::Mixed {
             first: integers("the first targets", self.first, device)?,
             second: integers("the second targets", self.second, device)?,
-            lambda: floats("the values of lambda", self.lambda, device)?,
+            lambda: floats("the mixing factors", self.lambda, device)?,
         })))
     }
 }
 
 impl CandleTargets for Sparse<&Tensor, &Tensor> {
-    fn into_host(self, device: &Device) -> Result<HostTargets, Error> {
+    fn into_targets(self, device: &Device) -> Result<HostTargets, Error> {
         Ok(HostTargets::new(HostLabels::Classes(Labels::Sparse {
             classes: integers("the classes of the targets", self.classes, device)?,
             probabilities: floats("the probabilities of the targets", self.probabilities, device)?,
@@ -96,8 +97,8 @@ impl CandleTargets for Sparse<&Tensor, &Tensor> {
 }
 
 impl<T: CandleTargets> CandleTargets for Masked<T, &Tensor> {
-    fn into_host(self, device: &Device) -> Result<HostTargets, Error> {
-        let mut targets = self.targets.into_host(device)?;
+    fn into_targets(self, device: &Device) -> Result<HostTargets, Error> {
+        let mut targets = self.targets.into_targets(device)?;
         let mask = integers("the values of the row mask", self.mask, device)?;
         let counted: Vec<bool> = mask.values().iter().map(|&value| value != 0).collect();
         targets.rows.masks.push(Array::new(mask.shape(), counted));
@@ -106,8 +107,8 @@ impl<T: CandleTargets> CandleTargets for Masked<T, &Tensor> {
 }
 
 impl<T: CandleTargets> CandleTargets for Weighted<T, &Tensor> {
-    fn into_host(self, device: &Device) -> Result<HostTargets, Error> {
-        let mut targets = self.targets.into_host(device)?;
+    fn into_targets(self, device: &Device) -> Result<HostTargets, Error> {
+        let mut targets = self.targets.into_targets(device)?;
         targets.rows.weights.push(floats("the row weights", self.row_weights, device)?);
         Ok(targets)
     }
@@ -118,7 +119,7 @@ fn integers(name: &'static str, tensor: &Tensor, device: &Device) -> Result<Arra
     fn read<T: WithDType + TargetIndex>(tensor: &Tensor) -> Result<Vec<i64>, Error> {
         with_values::<T, _>(tensor, |values| Ok(T::to_i64s(values).into_owned()))
     }
-    check_device(tensor, device)?;
+    check_device(name, tensor, device)?;
     let values = match tensor.dtype() {
         DType::U8 => read::<u8>(tensor),
         DType::U32 => read::<u32>(tensor),
@@ -131,7 +132,7 @@ fn integers(name: &'static str, tensor: &Tensor, device: &Device) -> Result<Arra
 }
 
 fn floats(name: &'static str, tensor: &Tensor, device: &Device) -> Result<Array<'static, f64>, Error> {
-    check_device(tensor, device)?;
+    check_device(name, tensor, device)?;
     Ok(Array::new(tensor.dims(), widened(name, tensor)?))
 }
 
@@ -162,13 +163,11 @@ pub(crate) fn with_values<T: WithDType, R>(
     }
 }
 
-fn check_device(tensor: &Tensor, device: &Device) -> Result<(), Error> {
+fn check_device(name: &'static str, tensor: &Tensor, device: &Device) -> Result<(), Error> {
     if tensor.device().same_device(device) {
         return Ok(());
     }
-    let (lhs, rhs) = (device.location(), tensor.device().location());
-    let op = "the smoothed loss of logits (lhs) and their targets (rhs)";
-    Err(candle_core::Error::DeviceMismatchBinaryOp { lhs, rhs, op }.into())
+    Err(Error::Device { name, found: tensor.device().location(), expected: device.location() })
 }
 
 pub(crate) fn dtype(name: &'static str, found: DType, supported: &'static str) -> Error {

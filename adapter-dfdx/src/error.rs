@@ -7,11 +7,11 @@ use label_smoothing_core::{ErrorKind, LossError};
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An input or a configuration that has no loss.
+    /// The input or the configuration has no loss; the message names the value, its place and the allowed range.
     #[error(transparent)]
     Loss(#[from] label_smoothing_core::Error),
     /// dfdx could not make a tensor.
-    #[error("dfdx refused: {0}")]
+    #[error("dfdx: {0}")]
     Framework(#[from] CpuError),
 }
 

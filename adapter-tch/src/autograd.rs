@@ -8,10 +8,11 @@
 //! The backward pass multiplies by the upstream gradient in the type of the losses. For the half types the logits are
 //! converted in front, on the graph, so that the product is rounded once to the type of the logits.
 
+use label_smoothing_core::{Element, LossFamily, Problem};
 use tch::{Kind, Tensor};
 
 use crate::Error;
-use crate::tensor::to_i64;
+use crate::tensor::{to_i64, to_i64s};
 
 /// Whether an operation on the tensor is recorded: it requires gradients, and they are not switched off.
 ///
@@ -29,19 +30,34 @@ pub(crate) fn attach_loss(logits: &Tensor, gradient: &Tensor, loss: f64) -> Resu
     Ok(attached)
 }
 
-/// The row losses on the graph of the logits, with the gradient of each. The classes are on `axis`; without one every
-/// logit has a loss of its own.
-pub(crate) fn attach_row_losses(
+/// The row losses, or those of each logit, on the graph of the logits, with the gradient of each.
+pub(crate) fn attach_row_losses<P: Element>(
+    problem: &Problem<P>,
     logits: &Tensor,
     gradient: &Tensor,
     losses: &Tensor,
-    axis: Option<usize>,
 ) -> Result<Tensor, Error> {
     let products = logits.f_to_kind(gradient.f_kind()?)?.f_mul(gradient)?;
-    let attached = match axis {
-        Some(axis) => products.f_sum_dim_intlist(to_i64(axis), false, None::<Kind>)?,
-        None => products,
+    let axis = to_i64(problem.shape().axis());
+    let uncounted = uncounted_rows(problem)?;
+    let (attached, uncounted) = match problem.config().loss() {
+        LossFamily::CrossEntropy => (products.f_sum_dim_intlist(axis, false, None::<Kind>)?, uncounted),
+        LossFamily::BinaryCrossEntropy => (products, uncounted.map(|rows| rows.f_unsqueeze(axis)).transpose()?),
+    };
+    let attached = match uncounted {
+        // So that their gradient is 0 whatever is upstream: something may have divided by their loss of 0.
+        Some(uncounted) => attached.f_masked_fill(&uncounted, 0.0)?,
+        None => attached,
     };
     attached.f_detach()?.f_copy_(losses)?;
     Ok(attached)
+}
+
+/// Which rows are masked or ignored; none where none is.
+fn uncounted_rows<P: Element>(problem: &Problem<P>) -> Result<Option<Tensor>, Error> {
+    let rows: Vec<bool> = (0..problem.shape().rows()).map(|row| !problem.is_counted(row)).collect();
+    if !rows.contains(&true) {
+        return Ok(None);
+    }
+    Ok(Some(Tensor::f_from_slice(&rows)?.f_reshape(to_i64s(&problem.shape().row_dims()))?))
 }

@@ -7,18 +7,10 @@ use tch::{Device, TchError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An input or a configuration that has no loss.
+    /// The input or the configuration has no loss; the message names the value, its place and the allowed range.
     #[error(transparent)]
     Loss(#[from] label_smoothing_core::Error),
-    /// Libtorch refused or failed.
-    #[error(transparent)]
-    Framework(#[from] TchError),
-    /// The parts of a loss that is composed of libtorch's operations.
-    #[error(
-        "the parts of the loss come from the kernel, on the CPU, but this loss is composed of libtorch's operations"
-    )]
-    NoParts,
-    /// Tensors on different devices, which libtorch does not compute with.
+    /// A tensor on another device than the logits.
     #[error("{name} are on {found:?}, but the logits are on {expected:?}")]
     Device {
         /// Which tensor: `the targets`, `the row weights`.
@@ -28,13 +20,21 @@ pub enum Error {
         /// The device of the logits.
         expected: Device,
     },
+    /// libtorch refused or failed.
+    #[error(transparent)]
+    Framework(#[from] TchError),
+    /// The parts of a loss that is composed of libtorch's operations.
+    #[error(
+        "the parts of the loss come from the kernel, on the CPU, but this loss is composed of libtorch's operations"
+    )]
+    NoParts,
 }
 
 impl LossError for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Loss(error) => error.kind(),
-            Self::Framework(_) | Self::NoParts | Self::Device { .. } => ErrorKind::Framework,
+            Self::Device { .. } | Self::Framework(_) | Self::NoParts => ErrorKind::Framework,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The trait for tch's tensors.
 
-use label_smoothing_core::{Config, Element, LossFamily, LossParts, Problem, SmoothedLoss, bf16, f16, kernel};
+use label_smoothing_core::{Config, Element, LossParts, Problem, SmoothedLoss, bf16, f16, kernel};
 use tch::{Device, Kind, Tensor};
 
 use crate::composed::{self, Composed};
@@ -147,11 +147,7 @@ where
     let mut gradient = Fresh::<T::Wide>::new(problem.shape().dims())?;
     let ones = vec![T::Wide::from_f64(1.0); problem.losses()];
     let parts = kernel::row_losses_and_gradient(problem, values, &ones, losses.values(), gradient.values())?;
-    let axis = match problem.config().loss() {
-        LossFamily::CrossEntropy => Some(problem.shape().axis()),
-        LossFamily::BinaryCrossEntropy => None,
-    };
-    Ok((autograd::attach_row_losses(logits, &gradient.into_tensor(), &losses.into_tensor(), axis)?, parts))
+    Ok((autograd::attach_row_losses(problem, logits, &gradient.into_tensor(), &losses.into_tensor())?, parts))
 }
 
 #[cfg(test)]

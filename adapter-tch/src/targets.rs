@@ -68,7 +68,7 @@ impl<'a> TchTargets<'a> for Mixed<&'a Tensor, &Tensor> {
     fn into_targets(self, device: Device) -> Result<HostTargets<'a>, Error> {
         let first = indices("the first targets", self.first, device)?;
         let second = indices("the second targets", self.second, device)?;
-        let lambda = floats("the mixing factors (lambda)", self.lambda, device)?;
+        let lambda = floats("the mixing factors", self.lambda, device)?;
         Ok(HostTargets::F32(Targets::mixed(first, second, lambda)))
     }
 }
@@ -83,7 +83,7 @@ impl<'a> TchTargets<'a> for Sparse<&'a Tensor, &Tensor> {
 
 impl<'a, T: TchTargets<'a>> TchTargets<'a> for Masked<T, &Tensor> {
     fn into_targets(self, device: Device) -> Result<HostTargets<'a>, Error> {
-        let name = "the elements of the row mask";
+        let name = "the values of the row mask";
         match check(name, self.mask, device)? {
             Kind::Bool | Kind::Uint8 => {}
             kind => return Err(dtype(name, &format!("{kind:?}"), "Bool or Uint8")),

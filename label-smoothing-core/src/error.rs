@@ -296,7 +296,7 @@ pub enum Error {
         highest: f64,
     },
     /// A buffer whose length is not the product of its shape.
-    #[error("{name} has {found} elements, but {expected} are needed")]
+    #[error("{found} elements in {name}, but {expected} are needed")]
     BufferLength {
         /// Which buffer: `logits`, `gradient`, `row losses`.
         name: &'static str,

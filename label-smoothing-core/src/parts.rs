@@ -111,10 +111,13 @@ impl LossParts {
         }
     }
 
-    /// The smoothed loss: the sum over the denominator, NaN where both are 0.
+    /// The smoothed loss: the sum over the denominator, NaN where that is 0.
     #[must_use]
     pub fn mean(&self) -> f64 {
-        self.sum.over(self.denominator())
+        match self.denominator() {
+            0.0 => f64::NAN,
+            denominator => self.sum.over(denominator),
+        }
     }
 
     /// The sum of the counted rows' plain negative log-likelihood of the target as it was given: without smoothing,

@@ -107,7 +107,8 @@ impl<'a, T: Clone> Array<'a, T> {
 
     /// Whether shape and values are those of `expected` axes.
     pub(crate) fn has_shape(&self, expected: &[usize]) -> bool {
-        self.shape == expected && self.values.len() == expected.iter().product::<usize>()
+        let elements = expected.iter().try_fold(1_usize, |elements, &length| elements.checked_mul(length));
+        self.shape == expected && Some(self.values.len()) == elements
     }
 }
 

@@ -268,7 +268,7 @@ fn lists_that_do_not_belong_together_are_refused() {
     let refusal = |change: fn(&mut Tree)| loss_of(general.clone(), change).unwrap_err();
     assert_eq!(
         refusal(|sums| drop(sums.child("targets").list().pop())),
-        "the slices' targets has 2 elements, but 3 are needed"
+        "2 elements in the slices' targets, but 3 are needed"
     );
     assert_eq!(refusal(|sums| sums.child("blocks").list().clear()), "the slices' sums have 0 blocks for 3 rows");
     assert_eq!(refusal(|sums| drop(sums.child("blocks").list().pop())), "the slices' sums have 5 blocks for 3 rows");

@@ -99,6 +99,77 @@ fn a_gradient_that_is_computed_later_has_the_same_bits() {
     }
 }
 
+/// The maxima of another batch, at classes that this one does not have.
+#[test]
+fn statistics_of_more_classes_are_refused() {
+    let config = config();
+    let (mut logits, targets) = (vec![0.0_f32; 3 * 200], [0, 1, 2]);
+    logits[2 * 200 + 150] = 1.0;
+    let mut stats = Vec::new();
+    kernel::loss_and_stats(&problem::<f32>(&config, &targets, 200), &logits, &mut stats).unwrap();
+    let (few, mut gradient) = (problem::<f32>(&config, &targets, 150), vec![7.0_f32; 3 * 150]);
+    let refused = kernel::gradient_from_stats(&few, &logits[..3 * 150], &stats, 1.0, &mut gradient).unwrap_err();
+    let message = refused.to_string();
+    assert!(message.contains("row 2") && message.contains("class 150") && message.contains("0 to 149"), "{message}");
+    assert!(gradient.iter().all(|&value| value == 7.0), "nothing is written");
+}
+
+/// Where the denominator is 0, no mean is a number, though smoothing gives classes of weight a loss.
+#[test]
+fn a_mean_over_nothing_is_none_in_the_parts_too() {
+    let smoothed = Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.1 });
+    let config = smoothed.class_weights([0.0, 1.0]).build().unwrap();
+    let loss = kernel::loss(&problem::<f64>(&config, &[0], 2), &[0.5, -0.5]).unwrap();
+    assert!(loss.parts.sum() > 0.0 && loss.parts.denominator() == 0.0);
+    assert!(loss.value.is_nan() && loss.parts.mean().is_nan());
+}
+
+/// What the class axis and its neighbours make of memory does not matter: few rows side by side, and more than a vector has
+/// lanes, in each regime of the number of classes.
+fn the_class_axis_may_be_anywhere<T: Element>() {
+    let plain = || Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.1 }).ignore_index([-1]);
+    for (outer, classes, inner) in [(3, 10, 2), (3, 130, 2), (5, 300, 7), (2, 1030, 3), (2, 150, 16), (1, 1030, 37)] {
+        let rows = outer * inner;
+        let (logits, targets) = batch::<T>(rows, classes);
+        let mut apart = logits.clone();
+        let place = |row: usize, class: usize| (row / inner * classes + class) * inner + row % inner;
+        for (at, &logit) in logits.iter().enumerate() {
+            apart[place(at / classes, at % classes)] = logit;
+        }
+        let weights: Vec<f64> = (0..classes).map(|class| (class % 4) as f64 / 2.0).collect();
+        for config in
+            [plain(), plain().class_weights(weights), plain().penalties([Penalty::Confidence { strength: 0.5 }])]
+        {
+            let last = config.clone().build().unwrap();
+            let middle = config.class_axis(1).build().unwrap();
+            let targets = |dims: &[usize]| Targets::<T>::indices(Array::new(dims, targets.clone()));
+            let last = Problem::new(&last, &[outer, inner, classes], targets(&[outer, inner])).unwrap();
+            let middle = Problem::new(&middle, &[outer, classes, inner], targets(&[outer, inner])).unwrap();
+            let upstream: Vec<_> = (0..rows).map(|row| T::Wide::from_f64(row as f64 - 1.5)).collect();
+            let answer = |problem: &Problem<T>, logits: &[T]| {
+                let (mut losses, mut gradient) = (vec![T::Wide::default(); rows], vec![T::default(); logits.len()]);
+                let parts =
+                    kernel::row_losses_and_gradient(problem, logits, &upstream, &mut losses, &mut gradient).unwrap();
+                (parts, losses, gradient)
+            };
+            let (parts, losses, gradient) = answer(&last, &logits);
+            let (same_parts, same_losses, elsewhere) = answer(&middle, &apart);
+            let name = format!("{outer} x {classes} x {inner} of {}", T::NAME);
+            assert_eq!((same_parts, same_losses), (parts, losses), "{name}");
+            let bits = |value: T| value.to_f64().to_bits();
+            let same = |(at, &value): (usize, &T)| bits(elsewhere[place(at / classes, at % classes)]) == bits(value);
+            assert!(gradient.iter().enumerate().all(same), "the gradient of {name}");
+        }
+    }
+}
+
+#[test]
+fn the_class_axis_may_be_anywhere_in_every_element_type() {
+    the_class_axis_may_be_anywhere::<f32>();
+    the_class_axis_may_be_anywhere::<f64>();
+    the_class_axis_may_be_anywhere::<bf16>();
+}
+
 #[test]
 fn aligned_parts_of_a_batch_add_up_to_the_whole_to_the_bit() {
     let config = config();
@@ -191,7 +262,7 @@ fn nothing_is_written_when_a_buffer_is_refused() {
     let problem = problem::<f32>(&config, &targets, CLASSES);
     let mut short = vec![7.0_f32; logits.len() - 1];
     let refused = kernel::loss_and_gradient(&problem, &logits, 1.0, &mut short).unwrap_err();
-    assert_eq!(refused.to_string(), "gradient has 1664 elements, but 1665 are needed");
+    assert_eq!(refused.to_string(), "1664 elements in gradient, but 1665 are needed");
     assert!(short.iter().all(|&g| g == 7.0));
 
     logits.pop();

@@ -137,7 +137,7 @@ fn workers_add_up() {
         assert!(merged.row(class).iter().zip(whole.row(class)).all(|(a, b)| (a - b).abs() < 1e-15));
     }
     let other = OnlineLabelSmoothing::new(2).unwrap();
-    refused(merged.merge(&other), "the other worker's counts has 2 elements, but 3 are needed");
+    refused(merged.merge(&other), "2 elements in the other worker's counts, but 3 are needed");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn observations_without_meaning() {
     refused(OnlineLabelSmoothing::new(1), "classes is 1, but must be at least 2");
     let mut online = OnlineLabelSmoothing::new(2).unwrap();
     let untouched = online.clone();
-    refused(online.observe(&[0.0_f64; 3], &[0], &[]), "the logits has 3 elements, but 2 are needed");
+    refused(online.observe(&[0.0_f64; 3], &[0], &[]), "3 elements in the logits, but 2 are needed");
     refused(
         online.observe(&[1.0_f64, 0.0, 1.0, 0.0], &[0, 2], &[-1]),
         "the target of row 1 is 2, but the classes are 0 to 1",
@@ -189,7 +189,7 @@ mod serde {
         assert!(schedule(above).starts_with("the factor at the start is 2"));
         let online = |text: &str| serde_json::from_str::<OnlineLabelSmoothing>(text).unwrap_err().to_string();
         let short = r#"{"classes": 2, "rows": [0.5, 0.5], "sums": [0, 0, 0, 0], "counts": [0, 0]}"#;
-        assert!(online(short).starts_with("rows has 2 elements, but 4 are needed"), "{}", online(short));
+        assert!(online(short).starts_with("2 elements in rows, but 4 are needed"), "{}", online(short));
         let off = r#"{"classes": 2, "rows": [0.5, 0.5, 1.0, 0.5], "sums": [0, 0, 0, 0], "counts": [0, 0]}"#;
         assert!(online(off).starts_with("row 1 sums to 1.5"), "{}", online(off));
         let negative = r#"{"classes": 2, "rows": [0.5, 0.5, 1.0, 0.0], "sums": [0, -1, 0, 0], "counts": [0, 0]}"#;

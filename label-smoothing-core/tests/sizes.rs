@@ -70,6 +70,34 @@ fn nothing_and_one_of_everything() {
     }
 }
 
+/// No rows, and so many indices before the class axis, or classes, that room for each would not be had.
+#[test]
+fn no_rows_take_no_memory() {
+    for (axis, shape) in [(1, &[1 << 50, 10, 0][..]), (1, &[1, 1 << 40, 0]), (0, &[1 << 40, 0]), (1, &[0, 1 << 40])] {
+        for config in [Config::cross_entropy(), Config::binary_cross_entropy()] {
+            let config = config.smoothing(Smoothing::Uniform { epsilon: 0.1 }).class_axis(axis).build().unwrap();
+            let rows: Vec<usize> = (0..shape.len()).filter(|&at| at != axis).map(|at| shape[at]).collect();
+            let targets = Targets::<f64>::indices(Array::new(rows, Vec::new()));
+            let problem = Problem::new(&config, shape, targets).unwrap();
+            assert!(kernel::loss::<f64, f64>(&problem, &[]).unwrap().value.is_nan());
+            assert!(kernel::loss_and_gradient::<f64, f64, f64>(&problem, &[], 1.0, &mut []).unwrap().value.is_nan());
+        }
+    }
+}
+
+/// Sparse targets whose shape holds more than can be counted.
+#[test]
+fn uncountable_targets_are_refused() {
+    const HALF: usize = 1 << (usize::BITS / 2);
+    let config = smoothed();
+    let sparse = Targets::<f64>::sparse(
+        Array::new([HALF / 4, HALF * 4], Vec::new()),
+        Array::new([HALF / 4, HALF * 4], Vec::new()),
+    );
+    let found = Problem::new(&config, &[HALF / 4, 2], sparse).unwrap_err();
+    assert_eq!(found.kind(), ErrorKind::TargetShape, "{found}");
+}
+
 /// Offsets beyond 32 bits, signed and unsigned: every row is the same, so every loss and every row's gradient is.
 fn alike(rows: usize, classes: usize) {
     let mut logits = vec![bf16::ZERO; rows * classes];

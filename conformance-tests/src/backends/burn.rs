@@ -222,37 +222,37 @@ struct Weights<'i>(&'i CaseInput);
 struct Labels<'i>(&'i CaseInput);
 
 impl BurnTargets for Masks<'_> {
-    fn into_host<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
+    fn into_targets<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
         let targets = Weights(self.0);
-        let Some(mask) = &self.0.row_mask else { return targets.into_host(logits) };
+        let Some(mask) = &self.0.row_mask else { return targets.into_targets(logits) };
         with_dims!(mask, R, dims => {
             let mask = Tensor::<R, Bool>::from_data(TensorData::new(mask.values.clone(), dims), &logits.device());
-            Masked { targets, mask }.into_host(logits)
+            Masked { targets, mask }.into_targets(logits)
         })
     }
 }
 
 impl BurnTargets for Weights<'_> {
-    fn into_host<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
+    fn into_targets<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
         let targets = Labels(self.0);
-        let Some(weights) = &self.0.row_weights else { return targets.into_host(logits) };
+        let Some(weights) = &self.0.row_weights else { return targets.into_targets(logits) };
         with_dims!(weights, R, dims => {
             let row_weights = floats::<R>(&weights.values, dims, self.0.dtype.wide(), &logits.device());
-            Weighted { targets, row_weights }.into_host(logits)
+            Weighted { targets, row_weights }.into_targets(logits)
         })
     }
 }
 
 impl BurnTargets for Labels<'_> {
-    fn into_host<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
+    fn into_targets<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
         let Self(input) = self;
         let device = logits.device();
         match &input.targets {
             TargetInput::Indices(classes) => {
-                with_dims!(classes, R, dims => integers::<R>(classes, dims, &device).into_host(logits))
+                with_dims!(classes, R, dims => integers::<R>(classes, dims, &device).into_targets(logits))
             }
             TargetInput::Probabilities(probabilities) => with_dims!(probabilities, R, dims => {
-                Probabilities(laid_out::<R>(probabilities, dims, input, &device)).into_host(logits)
+                Probabilities(laid_out::<R>(probabilities, dims, input, &device)).into_targets(logits)
             }),
             TargetInput::Mixed { first, second, lambda } => with_dims!(first, R, dims => {
                 let first = integers::<R>(first, dims, &device);
@@ -261,14 +261,14 @@ impl BurnTargets for Labels<'_> {
                 let second = integers::<R>(second, dims, &device);
                 with_dims!(lambda, L, dims => {
                     let lambda = floats::<L>(&lambda.values, dims, input.dtype.wide(), &device);
-                    Mixed { first, second, lambda }.into_host(logits)
+                    Mixed { first, second, lambda }.into_targets(logits)
                 })
             }),
             TargetInput::Sparse { classes, probabilities } => with_dims!(classes, R, dims => {
                 let classes = integers::<R>(classes, dims, &device);
                 with_dims!(probabilities, P, dims => {
                     let probabilities = floats::<P>(&probabilities.values, dims, input.dtype.wide(), &device);
-                    Sparse { classes, probabilities }.into_host(logits)
+                    Sparse { classes, probabilities }.into_targets(logits)
                 })
             }),
         }

@@ -37,7 +37,8 @@ impl ConfigBuilder {
         self
     }
 
-    /// The target ids whose rows contribute nothing; none by default. For index targets: use a row mask with others.
+    /// The target ids whose rows contribute nothing; none by default. For index targets, and of sparse ones, where entries
+    /// with such an id pad a row; use a row mask with others.
     pub fn ignore_index(mut self, ids: impl Into<Vec<i64>>) -> Self {
         self.options.ignore_index = ids.into();
         self

@@ -61,8 +61,8 @@ pub enum Reduction {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Denominator {
-    /// The sum of the counted rows' weights: `w_y` for indices, `sum_c w_c q_c` (before smoothing) for probabilities,
-    /// 1 without class weights; times the row weight.
+    /// The sum of the counted rows' weights: `w_y` for indices, `sum_c w_c q_c` (before smoothing) for all others, 1
+    /// without class weights; times the row weight.
     #[default]
     Weights,
     /// The number of rows that are not ignored.

@@ -99,8 +99,10 @@ fn cut<'a, T: Element>(common: Common<'a>, job: Job<'a, T>) -> Vec<Task<'a, T>> 
         LossFamily::BinaryCrossEntropy => per_outer,
     };
     let step = outer_rows_of_task(shape);
+    // Without rows there may still be any number of indices before the class axis, and any number of classes.
+    let outer = if shape.rows() == 0 { 0 } else { shape.outer() };
     let mut tasks = Vec::new();
-    for first in (0..shape.outer()).step_by(step) {
+    for first in (0..outer).step_by(step) {
         let count = step.min(shape.outer() - first);
         let (head, tail) = memory.split(count * per_outer);
         memory = tail;

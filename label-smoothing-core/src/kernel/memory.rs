@@ -1,5 +1,6 @@
 //! Where a task reads its logits and writes its gradient.
 
+use super::hints;
 use super::lanes::Float;
 use crate::element::Element;
 
@@ -82,12 +83,13 @@ pub(super) trait Write<T: Element> {
 
 /// An element type that the gradient of logits of type `T` may have: `T` itself, or the type that it is computed in.
 pub trait GradientOf<T: Element>: Element {
-    /// Logits, and room for their gradient elsewhere.
+    /// Logits, and room for their gradient elsewhere, all of which will be written.
     fn memory<'a>(logits: &'a [T], gradient: &'a mut [Self]) -> Memory<'a, T>;
 }
 
 impl<T: Element> GradientOf<T> for T {
     fn memory<'a>(logits: &'a [T], gradient: &'a mut [T]) -> Memory<'a, T> {
+        hints::expect_writes(gradient);
         Memory::Apart(logits, gradient)
     }
 }
@@ -96,6 +98,7 @@ macro_rules! wide_gradient_of {
     ($($half:ty),*) => {$(
         impl GradientOf<$half> for f32 {
             fn memory<'a>(logits: &'a [$half], gradient: &'a mut [f32]) -> Memory<'a, $half> {
+                hints::expect_writes(gradient);
                 Memory::Wide(logits, gradient)
             }
         }

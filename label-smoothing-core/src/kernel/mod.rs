@@ -21,9 +21,9 @@
 //!    +0. `S_o` is this sum of `e_c` over all columns but `m`; `T` is that of `t_c` over all columns but the hole (below).
 //! 4. In `f64`: `S = 1 + S_o`, `lse' = log1p(S_o)`, `lse = max + lse'`.
 //!
-//! **Spread rows** are rows of index or mixed targets with smoothing `none`, `uniform`, `uniform_others` or
-//! `uniform_per_class`, without excluded or restricted classes, and without class weights unless these weigh whole rows or
-//! there is no smoothing. Their coefficients are a spread `b` on each class, and a hard mass `h_1`, `h_2` on top of it at the
+//! **Spread rows** are rows of index or mixed targets: without smoothing, unless the class weighting is `expected`; or with
+//! smoothing `uniform`, `uniform_others` or `uniform_per_class`, without excluded or restricted classes, and without class
+//! weights unless these weigh whole rows. Their coefficients are a spread `b` on each class, and a hard mass `h_1`, `h_2` on top of it at the
 //! target's classes `y_1`, `y_2`; with `uniform_others`, `y_1` is the hole, which has no share of the spread. In `f64`, with
 //! `n` the number of classes that share the spread: `A = (h_1 + h_2) + b n`, and `R`, the sum without column `m`, likewise
 //! with `m` left out of `h` and `n`; `D = (h_1 t_1 + h_2 t_2) + b T`, the `t_i` in `f64` from the widened logits.
@@ -180,7 +180,6 @@ where
     problem.check_mean()?;
     problem.shape().check_buffer("logits", logits.len())?;
     problem.shape().check_buffer("gradient", gradient.len())?;
-    hints::expect_writes(gradient);
     Ok(reduced(problem, G::memory(logits, gradient), Stats::None, upstream))
 }
 
@@ -230,7 +229,7 @@ where
 ///
 /// # Errors
 ///
-/// Those of [`loss_and_gradient`], and a wrong number of rows in `stats`. Nothing is written then.
+/// Those of [`loss_and_gradient`], and statistics of another number of rows or of more classes. Nothing is written then.
 pub fn gradient_from_stats<T, P, G>(
     problem: &Problem<P>,
     logits: &[T],
@@ -246,8 +245,7 @@ where
     problem.check_mean()?;
     problem.shape().check_buffer("logits", logits.len())?;
     problem.shape().check_buffer("gradient", gradient.len())?;
-    check_length("the rows' statistics", stats.len(), problem.shape().rows())?;
-    hints::expect_writes(gradient);
+    stats::check(stats, problem.shape())?;
     reduced(problem, G::memory(logits, gradient), Stats::Known(stats), upstream);
     Ok(())
 }
@@ -312,7 +310,6 @@ where
     problem.check_upstream(upstream.len())?;
     check_losses(problem, losses.len())?;
     problem.shape().check_buffer("gradient", gradient.len())?;
-    hints::expect_writes(gradient);
     let memory = G::memory(logits, gradient);
     let upstream = Upstream::Losses(upstream);
     Ok(batch::run(problem, Job { memory, losses: Some(losses), stats: Stats::None, upstream, factor: 1.0 }))

@@ -1,6 +1,8 @@
 //! What is kept of each row so that its gradient can be computed later without adding the row up again.
 
 use super::lanes::Float;
+use crate::error::{Error, check_length};
+use crate::shape::Shape;
 
 /// Of one row: its maximum, where that is, and the sum of the other exponentials. As small as it gets, and all that the
 /// gradient needs besides the logits.
@@ -11,6 +13,23 @@ pub struct RowStats<W> {
     pub(super) max: W,
     pub(super) column: usize,
     pub(super) others: f64,
+}
+
+/// Refuses statistics that are not of rows of this shape: they may be those of another batch.
+pub(super) fn check<W: Float>(stats: &[RowStats<W>], shape: &Shape) -> Result<(), Error> {
+    check_length("the rows' statistics", stats.len(), shape.rows())?;
+    match stats.iter().position(|stats| stats.column >= shape.classes()) {
+        Some(row) => Err(outside(row, stats[row].column, shape.classes())),
+        None => Ok(()),
+    }
+}
+
+/// The error of a maximum at a class that there is not.
+pub(super) fn outside(row: usize, column: usize, classes: usize) -> Error {
+    Error::Configuration(format!(
+        "row {row} has its maximum at class {column}, but the classes are 0 to {}",
+        classes - 1
+    ))
 }
 
 /// What a task does about them.

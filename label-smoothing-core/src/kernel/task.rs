@@ -70,7 +70,9 @@ impl<T: Element> Task<'_, T> {
     pub(crate) fn run(mut self) -> Tree<Sums> {
         let shape = self.common.shape;
         let few = if self.common.plan.is_some() { FEW_CLASSES } else { FEW_CLASSES_WITH_COEFFICIENTS };
-        let in_groups = (shape.classes() <= few || shape.inner() > 1) && shape.classes() <= NUMBERED_CLASSES;
+        // As many rows as a vector has lanes may lie side by side.
+        let is_grouped = shape.inner() >= T::Wide::WIDTH;
+        let in_groups = (shape.classes() <= few || is_grouped) && shape.classes() <= NUMBERED_CLASSES;
         match (self.common.family, self.common.terms, self.common.plan) {
             (LossFamily::BinaryCrossEntropy, ..) => self.binary_rows(),
             (LossFamily::CrossEntropy, Some(terms), _) => self.penalized_rows(&terms),

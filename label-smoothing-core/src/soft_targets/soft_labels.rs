@@ -188,6 +188,6 @@ impl SoftLabels {
     }
 
     fn check_row_per_class(&self) -> Result<(), Error> {
-        check_length("the list of rows, one per class,", self.rows(), self.classes)
+        check_length("the list of the classes' rows", self.rows(), self.classes)
     }
 }

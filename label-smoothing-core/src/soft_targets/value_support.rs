@@ -211,7 +211,7 @@ impl ValueSupport {
     /// Not one probability per bin; a probability that is negative or not finite, or a sum off 1 by more than 1e-3 (the
     /// softmax of half-precision logits passes).
     pub fn expected_value(&self, probabilities: &[f64]) -> Result<f64, Error> {
-        check_length("the list of probabilities, one per bin,", probabilities.len(), self.bins())?;
+        check_length("the list of the bins' probabilities", probabilities.len(), self.bins())?;
         for (bin, &value) in probabilities.iter().enumerate() {
             check::not_negative(format!("probabilities[{bin}]"), value)?;
         }

@@ -26,7 +26,7 @@ fn confidences_that_are_none() {
             refused(expected_calibration_error(&confidences, &correct, binning), INVALID, &message);
         }
     }
-    refused(over_confidence(&[0.5, 0.5], &[true]), ErrorKind::BufferLength, "correct has 1 elements, but 2 are needed");
+    refused(over_confidence(&[0.5, 0.5], &[true]), ErrorKind::BufferLength, "1 elements in correct, but 2 are needed");
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn probabilities_and_targets_that_are_none() {
     refused(fit_temperature(&[0.5; 4], 2, &[0, 2]), ErrorKind::TargetOutOfRange, target);
     let target = "the target of row 0 is -100, but the classes are 0 to 1";
     refused(top_label(&[0.5; 4], 2, &[-100, 1]), ErrorKind::TargetOutOfRange, target);
-    let message = "targets has 3 elements, but 2 are needed";
+    let message = "3 elements in targets, but 2 are needed";
     refused(negative_log_likelihood(&[0.5; 4], 2, &[0, 1, 0], 1.0), ErrorKind::BufferLength, message);
-    let message = "logits has 5 elements, but 6 are needed";
+    let message = "5 elements in logits, but 6 are needed";
     refused(softmax(&[0.5; 5], 2, 1.0), ErrorKind::BufferLength, message);
 }

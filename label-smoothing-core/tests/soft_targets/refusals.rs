@@ -58,10 +58,10 @@ fn soft_labels_that_are_no_distributions() {
     refused(SoftLabel::new([0.5, 0.5 + 2e-6]), "probabilities sums to 1.000001999");
     refused(SoftLabels::new(2, [0.5, 0.5, INF, 0.0]), "row 1[0] is inf, but");
     refused(SoftLabels::new(2, [0.5, 0.5, 0.5, 0.25]), "row 1 sums to 0.75, but a distribution sums to 1 within 1e-6");
-    refused(SoftLabels::new(2, [0.5, 0.5, 1.0]), "the list of probabilities has 3 elements, but 4 are needed");
+    refused(SoftLabels::new(2, [0.5, 0.5, 1.0]), "3 elements in the list of probabilities, but 4 are needed");
     let two = SoftLabels::new(3, [0.5, 0.5, 0.0, 0.25, 0.5, 0.25]).unwrap();
-    refused(two.smoothing(0.1), "the list of rows, one per class, has 2 elements, but 3 are needed");
-    refused(two.of(&[0]), "the list of rows, one per class, has 2 elements, but 3 are needed");
+    refused(two.smoothing(0.1), "2 elements in the list of the classes' rows, but 3 are needed");
+    refused(two.of(&[0]), "2 elements in the list of the classes' rows, but 3 are needed");
     each_refused("epsilon", "a smoothing rate lies between 0 and 1", &[-0.1, 1.5, NAN], |e| two.smoothed_again(e));
     let three = sord(3, 1.0, Distance::Absolute).unwrap();
     refused(three.of(&[0, 3]), "the target of row 1 is 3, but the classes are 0 to 2");
@@ -100,7 +100,7 @@ fn similarities_and_distances() {
         from_distances(&[[0.0, 1.0], [1.0, d]], 1.0, Diagonal::Included)
     });
     let ragged = [vec![0.0, 1.0], vec![0.0]];
-    refused(from_similarities(&ragged, 1.0, Diagonal::Included), "a row of a matrix of classes has 1 elements, but 2");
+    refused(from_similarities(&ragged, 1.0, Diagonal::Included), "1 elements in a row of a matrix of classes, but 2");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn supports_and_values() {
     // In the units of the value, not of its symlog.
     let symlog = ValueSupport::centred(-1.0, 1.0, 3).unwrap().symlog();
     refused(symlog.two_hot(&[2.0]), "the value of row 0 is 2, but the support goes from -1.71828");
-    refused(support.expected_value(&[1.0]), "the list of probabilities, one per bin, has 1 elements, but 4");
+    refused(support.expected_value(&[1.0]), "1 elements in the list of the bins' probabilities, but 4");
     refused(support.expected_value(&[0.5, 0.5, NAN, 0.0]), "probabilities[2] is NaN");
     refused(support.expected_value(&[1.5, -0.5, 0.0, 0.0]), "probabilities[1] is -0.5");
     refused(support.expected_value(&[0.5, 0.0, 0.0, 0.0]), "the sum of the probabilities is 0.5, but must be 1");
@@ -165,7 +165,7 @@ fn pairs_and_boxes() {
         mixed_pairs(&[0, 1], &[1, 0], lambda)
     });
     each_refused("lambda", "must be between 0 and 1", &[-0.1, 1.1, NAN], |l| CutMixBox::around([4, 4], [0, 0], l));
-    refused(mixed_pairs(&[0, 1], &[1], 0.5), "the permutation has 1 elements, but 2 are needed");
+    refused(mixed_pairs(&[0, 1], &[1], 0.5), "1 elements in the permutation, but 2 are needed");
     refused(mixed_pairs(&[0, 1], &[1, 2], 0.5), "permutation[1] is 2, but must be the number of a row");
     refused(mixed_pairs(&[0, 1], &[1, 1], 0.5), "permutation[1] is 1, but must not be there twice");
     refused(CutMixBox::new([0, 4], 0..0, 0..1), "the image's height is 0");
@@ -194,7 +194,7 @@ fn preferences() {
         PreferencePairs { policy_chosen: one, policy_rejected: one, reference_chosen: one, reference_rejected: one };
     refused(
         loss.evaluate(&PreferencePairs { reference_chosen: &[], ..pairs }),
-        "reference_chosen has 0 elements, but 1 are needed",
+        "0 elements in reference_chosen, but 1 are needed",
     );
     for value in [NAN, INF, -INF] {
         let pairs = PreferencePairs { policy_rejected: &[value], ..pairs };
@@ -214,8 +214,8 @@ fn sparse_labels() {
     refused(neighbour_labels(&[0, 1], &[], &[(2, 0.1), (2, 0.1)]), "the offset 1 is 2, but must not be there twice");
     refused(neighbour_labels(&[0, -1], &[-100], &[]), "labels[1] is -1, but must be a class or an ignored id");
     refused(SparseSoftLabels::new(0, vec![], vec![]), "the number of entries per row is 0");
-    refused(SparseSoftLabels::new(2, vec![0], vec![1.0]), "the list of classes has 1 elements, but 2 are needed");
-    refused(SparseSoftLabels::new(1, vec![0], vec![]), "the list of probabilities has 0 elements, but 1 are needed");
+    refused(SparseSoftLabels::new(2, vec![0], vec![1.0]), "1 elements in the list of classes, but 2 are needed");
+    refused(SparseSoftLabels::new(1, vec![0], vec![]), "0 elements in the list of probabilities, but 1 are needed");
     each_refused("probabilities[0]", NOT_NEGATIVE, &[-0.1, NAN, INF], |p| SparseSoftLabels::new(1, vec![0], vec![p]));
     let teacher = SoftLabels::new(2, [0.5, 0.5]).unwrap();
     for k in [0, 3] {

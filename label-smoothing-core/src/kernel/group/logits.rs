@@ -128,12 +128,8 @@ fn logit_sums_at<S: Simd, T: Element>(
     max.store_slice(&mut sums.max[..width]);
     column.store_slice(&mut sums.column[..width]);
     store_halves(others, &mut sums.others);
-    if let Some(picked) = &picked {
-        store_halves(picked.shifted, &mut sums.shifted);
-        for which in 0..2 {
-            picked.z[which].store_slice(&mut sums.z[which][..width]);
-            picked.e[which].store_slice(&mut sums.e[which][..width]);
-        }
+    if let Some(picked) = picked {
+        picked.store(sums);
     }
 }
 
@@ -187,6 +183,16 @@ impl<S: Simd, W: Float> Picked<S, W> {
             self.e[1] = is_second.select(e, self.e[1]);
         }
         if self.is_hole { is_first.select(W::Vector::splat(simd, W::default()), t) } else { t }
+    }
+
+    /// Keeps what was picked out of the rows.
+    #[inline(always)]
+    fn store(&self, sums: &mut LogitSums<W>) {
+        store_halves(self.shifted, &mut sums.shifted);
+        for which in 0..2 {
+            self.z[which].store_slice(&mut sums.z[which][..W::WIDTH]);
+            self.e[which].store_slice(&mut sums.e[which][..W::WIDTH]);
+        }
     }
 }
 

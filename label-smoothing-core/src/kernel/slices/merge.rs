@@ -16,7 +16,7 @@ use crate::kernel::level;
 use crate::kernel::math;
 use crate::kernel::plan::{NO_COLUMN, SpreadPlan};
 use crate::kernel::rows::Rows;
-use crate::kernel::stats::RowStats;
+use crate::kernel::stats::{self, RowStats};
 use crate::parts::{self, LossParts};
 use crate::sum::Tree;
 
@@ -326,10 +326,7 @@ impl<W: Float> Sums<W> {
         // Where there is no softmax, no column is looked at.
         let is_outside = |maximum: &RowMaximum<W>| !maximum.value.to_f64().is_nan() && maximum.column >= classes;
         match self.maxima.iter().position(is_outside) {
-            Some(row) => {
-                let column = self.maxima[row].column;
-                refuse(format!("row {row} has its maximum at class {column}, but the classes are 0 to {}", classes - 1))
-            }
+            Some(row) => Err(stats::outside(row, self.maxima[row].column, classes)),
             None => Ok(()),
         }
     }

@@ -4,7 +4,7 @@
 //! The smoothed target knows the whole vocabulary, so smoothing over a slice of it, and adding up, is another loss. Here
 //! each slice gives numbers per row, and these are merged; nobody needs another slice's logits.
 //!
-//! **In two steps**, with the bits of the whole where slices meet at multiples of 1024 classes:
+//! **With two exchanges**, with the bits of the whole where slices meet at multiples of 1024 classes:
 //!
 //! 1. each slice finds its rows' [`Maxima`]; [`Maxima::merge`] is exact, in any order;
 //! 2. each slice adds up its rows relative to the merged maxima ([`Slice::sums`]), block by block, and
@@ -13,7 +13,7 @@
 //!
 //! Elsewhere than at multiples of 1024 the blocks are others than the whole's: the result is as accurate, and its bits may differ.
 //!
-//! **In one step**, if a second exchange costs too much: each slice adds up relative to its own maxima, and
+//! **With one exchange**, if a second costs too much: each slice adds up relative to its own maxima, and
 //! [`Sums::merge`] rescales to the larger by `exp(max_1 - max)`, in any order. Two roundings more per merge.
 //!
 //! For every kind of target and smoothing, and class weights: all of that is known on every rank. Refused are penalties and
