@@ -1,6 +1,8 @@
 //! The kernel's public functions against each other: the same bits whichever way one asks.
 
-use label_smoothing_core::{Array, Config, Element, Error, Penalty, Problem, Smoothing, Targets, bf16, f16, kernel};
+use label_smoothing_core::{
+    Array, Config, Element, EmptyMean, Error, Penalty, Problem, Smoothing, Targets, bf16, f16, kernel,
+};
 
 const ROWS: usize = 37;
 const CLASSES: usize = 45;
@@ -128,7 +130,9 @@ fn a_mean_over_nothing_is_none_in_the_parts_too() {
 /// lanes, in each regime of the number of classes.
 fn the_class_axis_may_be_anywhere<T: Element>() {
     let plain = || Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.1 }).ignore_index([-1]);
-    for (outer, classes, inner) in [(3, 10, 2), (3, 130, 2), (5, 300, 7), (2, 1030, 3), (2, 150, 16), (1, 1030, 37)] {
+    let few = [(3, 10, 2), (3, 130, 2), (5, 300, 7), (2, 1030, 3), (2, 150, 16), (1, 1030, 37)];
+    // Several tasks.
+    for (outer, classes, inner) in few.into_iter().chain([(1100, 150, 3)]) {
         let rows = outer * inner;
         let (logits, targets) = batch::<T>(rows, classes);
         let mut apart = logits.clone();
@@ -159,6 +163,14 @@ fn the_class_axis_may_be_anywhere<T: Element>() {
             let bits = |value: T| value.to_f64().to_bits();
             let same = |(at, &value): (usize, &T)| bits(elsewhere[place(at / classes, at % classes)]) == bits(value);
             assert!(gradient.iter().enumerate().all(same), "the gradient of {name}");
+
+            let (one, mut stats) = (T::Wide::from_f64(1.0), Vec::new());
+            let mut gradients = [(); 2].map(|()| vec![T::default(); apart.len()]);
+            kernel::loss_and_gradient(&middle, &apart, one, &mut gradients[0]).unwrap();
+            kernel::loss_and_stats(&middle, &apart, &mut stats).unwrap();
+            kernel::gradient_from_stats(&middle, &apart, &stats, one, &mut gradients[1]).unwrap();
+            let [now, later] = gradients.map(|gradient| gradient.into_iter().map(bits).collect::<Vec<_>>());
+            assert!(now == later, "the gradient of {name}, later");
         }
     }
 }
@@ -173,12 +185,15 @@ fn the_class_axis_may_be_anywhere_in_every_element_type() {
 #[test]
 fn aligned_parts_of_a_batch_add_up_to_the_whole_to_the_bit() {
     let config = config();
-    let (logits, targets) = batch::<f32>(64, 10);
-    let parts = |rows: std::ops::Range<usize>| {
-        let problem = problem::<f32>(&config, &targets[rows.clone()], 10);
-        kernel::loss(&problem, &logits[rows.start * 10..rows.end * 10]).unwrap().parts
-    };
-    assert_eq!((parts(0..16) + parts(16..32)) + parts(32..64), parts(0..64));
+    // In groups of rows, and row by row.
+    for classes in [10, 200] {
+        let (logits, targets) = batch::<f32>(64, classes);
+        let parts = |rows: std::ops::Range<usize>| {
+            let problem = problem::<f32>(&config, &targets[rows.clone()], classes);
+            kernel::loss(&problem, &logits[rows.start * classes..rows.end * classes]).unwrap().parts
+        };
+        assert_eq!((parts(0..16) + parts(16..32)) + parts(32..64), parts(0..64), "{classes} classes");
+    }
 }
 
 #[test]
@@ -252,6 +267,23 @@ fn long_rows_with_special_logits_give_the_same_bits_on_many_threads() {
             (loss.value.to_bits(), gradient.iter().map(|g| g.to_bits()).collect::<Vec<_>>())
         };
         assert!(run(1) == run(4), "{places:?}");
+    }
+}
+
+/// Of no counted row: whatever the memory held before, and however the logits are.
+#[test]
+fn the_gradient_of_a_mean_over_nothing_is_written() {
+    let config = config().to_builder().empty_mean(EmptyMean::Zero).build().unwrap();
+    for classes in [10, 200] {
+        let (mut logits, _) = batch::<f16>(ROWS, classes);
+        let targets = [-1; ROWS];
+        let problem = problem::<f16>(&config, &targets, classes);
+        let (mut narrow, mut wide) = (vec![f16::ONE; logits.len()], vec![1.0_f32; logits.len()]);
+        assert_eq!(kernel::loss_and_gradient(&problem, &logits, 1.0, &mut narrow).unwrap().value, 0.0);
+        kernel::loss_and_gradient(&problem, &logits, 1.0, &mut wide).unwrap();
+        kernel::loss_and_gradient_in_place(&problem, &mut logits, 1.0).unwrap();
+        assert!(wide.iter().all(|&g| g == 0.0), "{classes} classes");
+        assert!(narrow.iter().chain(&logits).all(|&g| g == f16::ZERO), "{classes} classes");
     }
 }
 

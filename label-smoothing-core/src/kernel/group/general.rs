@@ -229,13 +229,12 @@ impl<'a> GeneralTargets<'a> {
         let is_maximum = totals.column.simd_eq(totals.here);
         totals.at_maximum = is_maximum.select(a, totals.at_maximum);
         let of_others = is_maximum.select(zero, a);
-        // 0 is added because lanes begin at +0, and a negative number times 0 is -0.
-        let terms = [of_others + zero, of_others.times_selected(t) + zero, q, q.times_selected(t) + zero];
+        let terms = [of_others, of_others.times_selected(t), q, q.times_selected(t)];
         for (lanes, term) in self.lanes.iter_mut().zip(terms) {
             add_to_lane::<S, f64>(simd, lanes, at, term);
         }
         if self.subtracts_entropy {
-            let term = math::entropy_terms(simd, smoothed) + zero;
+            let term = math::entropy_terms(simd, smoothed);
             add_to_lane::<S, f64>(simd, &mut self.lanes[OFFSET], at, term);
         }
         totals.compare(q);

@@ -215,7 +215,8 @@ fn maxima<S: Simd, T: Element>(
     (max, is_number.select(number(1.0), number(0.0)))
 }
 
-/// Adds a class of a block to its lane. The first in a lane is not added to +0, so it may not be -0.
+/// Adds a class of a block to its lane. The first in a lane is not added to +0; what that makes of a -0 is lost where the sums
+/// of blocks are added up, from +0 on.
 #[inline(always)]
 pub(super) fn add_to_lane<S: Simd, W: Float>(simd: S, lanes: &mut [W], class: usize, vector: W::Vector<S>) {
     let lane = class % LANES;
