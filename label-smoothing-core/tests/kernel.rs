@@ -130,9 +130,9 @@ fn a_mean_over_nothing_is_none_in_the_parts_too() {
 /// lanes, in each regime of the number of classes.
 fn the_class_axis_may_be_anywhere<T: Element>() {
     let plain = || Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.1 }).ignore_index([-1]);
-    let few = [(3, 10, 2), (3, 130, 2), (5, 300, 7), (2, 1030, 3), (2, 150, 16), (1, 1030, 37)];
-    // Several tasks.
-    for (outer, classes, inner) in few.into_iter().chain([(1100, 150, 3)]) {
+    let few = [(3, 10, 2), (11, 10, 3), (3, 130, 2), (5, 300, 7), (2, 1030, 3), (2, 150, 16), (1, 1030, 37)];
+    // Several tasks, in the second case of rows whose number is not that of a vector's lanes.
+    for (outer, classes, inner) in few.into_iter().chain([(1100, 150, 3), (3, 7000, 21)]) {
         let rows = outer * inner;
         let (logits, targets) = batch::<T>(rows, classes);
         let mut apart = logits.clone();
@@ -296,6 +296,10 @@ fn nothing_is_written_when_a_buffer_is_refused() {
     let refused = kernel::loss_and_gradient(&problem, &logits, 1.0, &mut short).unwrap_err();
     assert_eq!(refused.to_string(), "1664 elements in gradient, but 1665 are needed");
     assert!(short.iter().all(|&g| g == 7.0));
+    let mut losses = [7.0; ROWS + 1];
+    let refused = kernel::row_losses(&problem, &logits, &mut losses).unwrap_err();
+    assert_eq!(refused.to_string(), "38 elements in the row losses, but 37 are needed");
+    assert!(losses.iter().all(|&loss| loss == 7.0));
 
     logits.pop();
     let before = logits.clone();

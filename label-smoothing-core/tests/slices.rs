@@ -173,6 +173,39 @@ fn slices_that_meet_at_blocks_have_the_bits_of_the_whole() {
     same_bits::<bf16>();
 }
 
+/// Of each row's loss by itself.
+#[test]
+fn row_losses_have_the_gradient_of_the_whole() {
+    const CLASSES: usize = 3000;
+    let logits = logits::<bf16>(CLASSES);
+    for_each_problem(CLASSES, |problem| {
+        let upstream: Vec<f32> = (0..ROWS).map(|row| row as f32 * 0.375 - 1.0).collect();
+        let (mut losses, mut expected) = ([0.0; ROWS], vec![bf16::ZERO; logits.len()]);
+        kernel::row_losses_and_gradient(problem, &logits, &upstream, &mut losses, &mut expected).unwrap();
+        let (merged, _) = in_slices(problem, &logits, &[1024], false);
+        for classes in [0..1024, 1024..CLASSES] {
+            let (slice, z) = (Slice::new(problem, classes.clone()).unwrap(), slice_of(&logits, CLASSES, &classes));
+            let mut gradient = vec![bf16::ONE; z.len()];
+            slice.row_losses_gradient(&z, &merged, &upstream, &mut gradient).unwrap();
+            assert_eq!(bits(&gradient), bits(&slice_of(&expected, CLASSES, &classes)), "{classes:?}");
+        }
+    });
+}
+
+/// More rows than a task has.
+#[test]
+fn many_rows_of_few_classes_have_their_gradient() {
+    const ROWS: usize = 70_000;
+    let config = Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.1 }).build().unwrap();
+    let classes: Vec<i64> = (0..ROWS as i64).map(|row| row % 5 % 4).collect();
+    let problem = Problem::<f32>::new(&config, &[ROWS, 4], Targets::indices(Array::new([ROWS], classes))).unwrap();
+    let logits: Vec<f32> = (0..ROWS * 4).map(|at| (at * 40_503 % 1024) as f32 / 128.0).collect();
+    let (_, _, expected) = whole(&problem, &logits);
+    let (_, gradient) = in_slices(&problem, &logits, &[2], false);
+    let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 8.0 * f32::EPSILON / ROWS as f32;
+    assert!(gradient.iter().zip(&expected).all(near));
+}
+
 /// Both ways, off the blocks: as near as two correct results are.
 fn near<T: Element>(unit: f64) {
     for (classes, cuts) in
@@ -258,4 +291,30 @@ fn what_is_not_a_slice_is_refused_with_its_reason() {
     let part = sums(0..2, 1.0).loss(&problem).unwrap_err().to_string();
     assert_eq!(part, "the slices hold classes [0..2] of 1 rows, not all 4 classes of 1 rows");
     assert_eq!(slice(0..2).maxima(&[1.0_f32]).unwrap_err().kind(), ErrorKind::BufferLength);
+}
+
+#[test]
+fn a_gradient_that_does_not_fit_is_refused() {
+    let config = Config::cross_entropy().build().unwrap();
+    let targets = |rows: usize| Targets::<f32>::indices(Array::new([rows], vec![2; rows]));
+    let problem = Problem::new(&config, &[1, 4], targets(1)).unwrap();
+    let two_rows = Problem::new(&config, &[2, 4], targets(2)).unwrap();
+    let slice = Slice::new(&problem, 0..2).unwrap();
+    let (merged, _) = in_slices(&problem, &[0.0_f32, 1.0, 2.0, 3.0], &[2], false);
+    let (of_two, _) = in_slices(&two_rows, &[0.0_f32; 8], &[2], false);
+    let mut gradient = [7.0_f32; 3];
+    for (logits, merged, upstream, length) in [
+        (&[0.0; 3][..], &merged, &[1.0][..], 2),
+        (&[0.0; 2], &merged, &[1.0], 3),
+        (&[0.0; 2], &of_two, &[1.0], 2),
+        (&[0.0; 2], &merged, &[1.0; 2], 2),
+    ] {
+        let gradient = &mut gradient[..length];
+        let refused = slice.row_losses_gradient(logits, merged, upstream, gradient).unwrap_err();
+        assert!([ErrorKind::BufferLength, ErrorKind::UpstreamShape].contains(&refused.kind()), "{refused}");
+        if upstream.len() == 1 {
+            assert_eq!(slice.gradient(logits, merged, 1.0, gradient).unwrap_err().kind(), refused.kind());
+        }
+    }
+    assert_eq!(gradient, [7.0; 3], "nothing is written");
 }
