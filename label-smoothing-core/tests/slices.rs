@@ -278,19 +278,36 @@ fn what_is_not_a_slice_is_refused_with_its_reason() {
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
         assert!(error.to_string().starts_with("a vocabulary in slices takes softmax losses with"), "{error}");
     }
+    let too_few = Slice::new(&problem, 0..2).unwrap().maxima(&[1.0_f32]).unwrap_err();
+    assert_eq!(too_few.kind(), ErrorKind::BufferLength);
+}
 
-    let slice = |classes| Slice::new(&problem, classes).unwrap();
-    let sums = |classes: Range<usize>, value: f32| -> Sums<f32> {
-        let logits = vec![value; classes.len()];
-        slice(classes.clone()).sums(&logits, &slice(classes).maxima(&logits).unwrap()).unwrap()
+#[test]
+fn sums_that_do_not_belong_together_are_refused() {
+    let config = Config::cross_entropy().build().unwrap();
+    let problem = |rows: usize| {
+        Problem::new(&config, &[rows, 4], Targets::<f32>::indices(Array::new([rows], vec![2; rows]))).unwrap()
     };
-    let different = sums(0..2, 1.0).followed_by(&sums(2..4, 2.0)).unwrap_err().to_string();
-    assert!(different.starts_with("the slices' sums of row 0 are relative to different maxima"), "{different}");
+    let (problem, two_rows) = (problem(1), problem(2));
+    let sums_of = |problem: &Problem<f32>, classes: Range<usize>, value: f32| -> Sums<f32> {
+        let (slice, logits) =
+            (Slice::new(problem, classes.clone()).unwrap(), vec![value; classes.len() * problem.shape().rows()]);
+        slice.sums(&logits, &slice.maxima(&logits).unwrap()).unwrap()
+    };
+    let sums = |classes, value| sums_of(&problem, classes, value);
+    for other in [2.0, f32::NAN] {
+        let different = sums(0..2, 1.0).followed_by(&sums(2..4, other)).unwrap_err().to_string();
+        assert!(different.starts_with("the slices' sums of row 0 are relative to different maxima"), "{different}");
+    }
+    assert!(sums(0..2, f32::NAN).followed_by(&sums(2..4, f32::NAN)).is_ok(), "no row has a softmax");
     let twice = sums(0..2, 1.0).merge(&sums(1..4, 2.0), &problem).unwrap_err().to_string();
     assert_eq!(twice, "class 1 is in two slices");
     let part = sums(0..2, 1.0).loss(&problem).unwrap_err().to_string();
     assert_eq!(part, "the slices hold classes [0..2] of 1 rows, not all 4 classes of 1 rows");
-    assert_eq!(slice(0..2).maxima(&[1.0_f32]).unwrap_err().kind(), ErrorKind::BufferLength);
+    let gap = sums(0..2, 1.0).merge(&sums(3..4, 2.0), &problem).unwrap().loss(&problem).unwrap_err().to_string();
+    assert_eq!(gap, "the slices hold classes [0..2, 3..4] of 1 rows, not all 4 classes of 1 rows");
+    let rows = sums(0..2, 1.0).followed_by(&sums_of(&two_rows, 2..4, 1.0)).unwrap_err();
+    assert_eq!(rows.to_string(), "2 elements in the slices' rows, but 1 are needed");
 }
 
 #[test]
