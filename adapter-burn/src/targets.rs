@@ -111,7 +111,7 @@ impl<const R: usize, const L: usize> BurnTargets for Mixed<Tensor<R, Int>, Tenso
     fn into_targets<const D: usize>(self, logits: &Tensor<D>) -> Result<HostTargets, Error> {
         let first = indices("the first targets", self.first, logits)?;
         let second = indices("the second targets", self.second, logits)?;
-        let lambda = numbers("the mixing factors", self.lambda, logits)?;
+        let lambda = numbers("the mixing factors (lambda)", self.lambda, logits)?;
         Ok(HostLabels::Mixed { first, second, lambda }.into())
     }
 }

@@ -141,6 +141,6 @@ fn targets_on_another_device_are_refused_by_name() {
         refused(&logits, &Weighted { targets: classes(&here), row_weights }, "the row weights");
         let mixed = |second, lambda| Mixed { first: classes(&here), second: classes(second), lambda: floats(lambda) };
         refused(&logits, &mixed(&there, &here), "the second targets");
-        refused(&logits, &mixed(&here, &there), "the mixing factors");
+        refused(&logits, &mixed(&here, &there), "the mixing factors (lambda)");
     }
 }

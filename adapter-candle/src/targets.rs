@@ -82,7 +82,7 @@ impl CandleTargets for Mixed<&Tensor, &Tensor> {
         Ok(HostTargets::new(HostLabels::Classes(Labels::Mixed {
             first: integers("the first targets", self.first, device)?,
             second: integers("the second targets", self.second, device)?,
-            lambda: floats("the mixing factors", self.lambda, device)?,
+            lambda: floats("the mixing factors (lambda)", self.lambda, device)?,
         })))
     }
 }

@@ -63,7 +63,10 @@ fn targets_of_the_wrong_type() {
     assert_eq!(kind, ErrorKind::UnsupportedDtype);
     assert_eq!(message, "the target probabilities are i64, but must be f32, f64, f16 or bf16");
     let mixed = Mixed { first: &classes(), second: &classes(), lambda: &classes() };
-    assert_eq!(refusal(&plain(), &logits(), mixed).1, "the mixing factors are u32, but must be f32, f64, f16 or bf16");
+    assert_eq!(
+        refusal(&plain(), &logits(), mixed).1,
+        "the mixing factors (lambda) are u32, but must be f32, f64, f16 or bf16"
+    );
     let masked = Masked { targets: &classes(), mask: &floats };
     assert_eq!(refusal(&plain(), &logits(), masked).0, ErrorKind::UnsupportedDtype);
     let weighted = Weighted { targets: &classes(), row_weights: &classes() };

@@ -68,7 +68,7 @@ impl<'a> TchTargets<'a> for Mixed<&'a Tensor, &Tensor> {
     fn into_targets(self, device: Device) -> Result<HostTargets<'a>, Error> {
         let first = indices("the first targets", self.first, device)?;
         let second = indices("the second targets", self.second, device)?;
-        let lambda = floats("the mixing factors", self.lambda, device)?;
+        let lambda = floats("the mixing factors (lambda)", self.lambda, device)?;
         Ok(HostTargets::F32(Targets::mixed(first, second, lambda)))
     }
 }
