@@ -1,6 +1,9 @@
 //! What becomes of a row's target where that is no common case: the kernel against the definition, in groups of rows and row
 //! by row.
 
+mod common;
+
+use common::{class_weights, prior};
 use label_smoothing_core::{
     Array, ClassWeighting, Config, ConfigBuilder, NonFiniteLogits, Problem, Smoothing, Targets, kernel, reference,
 };
@@ -42,19 +45,13 @@ fn logits(classes: usize) -> Vec<f64> {
     logits
 }
 
-/// Numbers that sum to 1, larger for later classes.
-fn prior(classes: usize) -> Vec<f64> {
-    let total = (classes * (classes + 1) / 2) as f64;
-    (0..classes).map(|class| (class + 1) as f64 / total).collect()
-}
-
 fn row_weights() -> Vec<f64> {
     (0..ROWS).map(|row| 0.25 + (row % 3) as f64 * 0.75).collect()
 }
 
 /// Every smoothing of index targets, none of which the kernel can take as a spread.
 fn of_indices(classes: usize) -> Vec<ConfigBuilder> {
-    let weights: Vec<f64> = (0..classes).map(|class| 0.5 + (class % 5) as f64 * 0.25).collect();
+    let weights = class_weights(classes);
     let start = || Config::cross_entropy().z_loss(1e-3);
     let restricted = || start().non_finite_logits(NonFiniteLogits::RestrictSupport);
     let expected = || start().class_weights(weights.clone()).class_weighting(ClassWeighting::Expected);

@@ -1,6 +1,9 @@
 //! A row wherever it lies: whether its classes are side by side or apart, and whether the kernel takes it by itself or in a
 //! group, it has the same bits; and the parts of its loss are those of the definition.
 
+mod common;
+
+use common::{bits, class_weights};
 use label_smoothing_core::{
     Array, Config, Element, LossParts, Penalty, Problem, Reduction, Smoothing, Targets, f16, kernel, reference,
 };
@@ -38,7 +41,7 @@ fn targets(classes: usize) -> Vec<i64> {
 fn configs(classes: usize) -> Vec<Config> {
     let start = || Config::cross_entropy().ignore_index([-1]);
     let uniform = || start().smoothing(Smoothing::Uniform { epsilon: 0.1 });
-    let weights: Vec<f64> = (0..classes).map(|class| 0.5 + (class % 5) as f64 * 0.25).collect();
+    let weights = class_weights(classes);
     let configs = [
         start().z_loss(1e-3),
         uniform(),
@@ -55,12 +58,6 @@ fn configs(classes: usize) -> Vec<Config> {
 
 /// What a batch gives: the bits of its row losses and its gradient, and its parts.
 type Answer = (Vec<u64>, Vec<u64>, LossParts);
-
-/// Every NaN counts as the same.
-fn bits<T: Element>(values: &[T]) -> Vec<u64> {
-    let number = |value: &T| if value.to_f64().is_nan() { f64::NAN } else { value.to_f64() };
-    values.iter().map(|value| number(value).to_bits()).collect()
-}
 
 /// The batch with its class axis at the end or, the rows of the gradient brought back, at the front.
 fn answer<T: Element>(config: &Config, logits: &[T], targets: &[i64], is_last: bool) -> Answer {

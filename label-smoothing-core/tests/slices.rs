@@ -1,7 +1,10 @@
 //! A vocabulary in slices against the whole: the same bits where slices meet at blocks, near elsewhere.
 
+mod common;
+
 use std::ops::Range;
 
+use common::{bits, class_weights, prior};
 use label_smoothing_core::kernel;
 use label_smoothing_core::kernel::slices::{Merged, Slice, Sums};
 use label_smoothing_core::{
@@ -31,17 +34,11 @@ fn classes_of_targets(classes: usize) -> Vec<i64> {
     vec![0, last, classes as i64 / 2, last, PADDING, 1, 2]
 }
 
-/// Numbers that sum to 1, larger for later classes.
-fn prior(classes: usize) -> Vec<f64> {
-    let total = (classes * (classes + 1) / 2) as f64;
-    (0..classes).map(|class| (class + 1) as f64 / total).collect()
-}
-
 /// Rows of a spread, and others: with weights of classes inside the sum, a prior, and excluded classes.
 fn configs(classes: usize) -> Vec<ConfigBuilder> {
     let start = || Config::cross_entropy().ignore_index([PADDING]);
     let uniform = || start().smoothing(Smoothing::Uniform { epsilon: 0.1 });
-    let weights: Vec<f64> = (0..classes).map(|class| 0.5 + (class % 5) as f64 * 0.25).collect();
+    let weights = class_weights(classes);
     vec![
         start(),
         start().smoothing(Smoothing::UniformOthers { epsilon: 0.25 }).z_loss(1e-3),
@@ -115,10 +112,6 @@ fn whole<T: Element>(problem: &Problem<f32>, logits: &[T]) -> (kernel::Loss, Vec
     let mut losses = vec![T::Wide::default(); problem.losses()];
     kernel::row_losses(problem, logits, &mut losses).unwrap();
     (loss, losses, gradient)
-}
-
-fn bits<T: Element>(values: &[T]) -> Vec<u64> {
-    values.iter().map(|value| if value.to_f64().is_nan() { u64::MAX } else { value.to_f64().to_bits() }).collect()
 }
 
 fn for_each_problem(classes: usize, each: impl Fn(&Problem<f32>)) {

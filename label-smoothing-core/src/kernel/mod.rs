@@ -23,10 +23,10 @@
 //!
 //! **Spread rows** are rows of index or mixed targets: without smoothing, unless the class weighting is `expected`; or with
 //! smoothing `uniform`, `uniform_others` or `uniform_per_class`, without excluded or restricted classes, and without class
-//! weights unless these weigh whole rows. Their coefficients are a spread `b` on each class, and a hard mass `h_1`, `h_2` on top of it at the
-//! target's classes `y_1`, `y_2`; with `uniform_others`, `y_1` is the hole, which has no share of the spread. In `f64`, with
-//! `n` the number of classes that share the spread: `A = (h_1 + h_2) + b n`, and `R`, the sum without column `m`, likewise
-//! with `m` left out of `h` and `n`; `D = (h_1 t_1 + h_2 t_2) + b T`, the `t_i` in `f64` from the widened logits.
+//! weights unless these weigh whole rows. Their coefficients are a spread `b` on each class, and a hard mass `h_1`, `h_2` on
+//! top of it at the target's classes `y_1`, `y_2`; with `uniform_others`, `y_1` is the hole, which has no share of the spread.
+//! In `f64`, with `n` the number of classes that share the spread: `A = (h_1 + h_2) + b n`, and `R`, the sum without column
+//! `m`, likewise with `m` left out of `h` and `n`; `D = (h_1 t_1 + h_2 t_2) + b T`, the `t_i` in `f64` from the widened logits.
 //!
 //! **All other rows**, those of sparse labels among them, have coefficients formed in `f64`, class by class:
 //! `a_c = ((1 - eps) q_c + s_c) w`. `s_c` is the class's share of the smoothing: `eps / K`, or `eps u_c` of a distribution, or
