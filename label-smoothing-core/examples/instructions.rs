@@ -35,6 +35,7 @@ const BATCHES: &[Batch] = &[
     ("f32-1024x10-probabilities", &[1024, 10], probabilities),
     ("f32-1024x100-probabilities", &[1024, 100], probabilities),
     ("f32-256x1000-probabilities", &[256, 1000], probabilities),
+    ("f32-256x1000-distribution", &[256, 1000], distribution),
     ("f32-256x1000-class-weights", &[256, 1000], class_weights),
     ("f32-256x1000-confidence-penalty", &[256, 1000], confidence_penalty),
     ("f32-256x1000-focal", &[256, 1000], focal),
@@ -84,6 +85,12 @@ fn probabilities(dims: Dims, repetitions: usize) -> Result<(), Error> {
     let values: Vec<f32> =
         (0..dims.iter().product()).map(|at| (scattered(at + 7) * 2.0 / dims[1] as f64) as f32).collect();
     repeat(&cross_entropy(), dims, Targets::probabilities(Array::new(dims, values)), repetitions)
+}
+
+fn distribution(dims: Dims, repetitions: usize) -> Result<(), Error> {
+    let distribution: Vec<f64> = (0..dims[1]).map(|class| (1 + class % 2) as f64 / (1.5 * dims[1] as f64)).collect();
+    let config = cross_entropy().smoothing(Smoothing::Distribution { epsilon: 0.1, distribution });
+    repeat::<f32>(&config, dims, Targets::indices(labels(dims, 0)), repetitions)
 }
 
 fn class_weights(dims: Dims, repetitions: usize) -> Result<(), Error> {

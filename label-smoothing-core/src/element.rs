@@ -4,7 +4,8 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x16, f64x8};
 use half::{bf16, f16};
 
-use crate::kernel::{Float, GradientOf, Task, halves};
+use crate::check::Problem;
+use crate::kernel::{AnyRows, Batch, Float, GradientOf, halves};
 use crate::parts::Sums;
 use crate::sum::Tree;
 
@@ -45,13 +46,35 @@ pub trait Element: Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + 
     #[doc(hidden)]
     fn store<S: Simd>(vector: <Self::Wide as Float>::Vector<S>, to: &mut [Self]);
 
-    /// Runs a task of the kernel: here, so that it is compiled once and not in every crate that calls it.
+    /// Values of this type.
     #[doc(hidden)]
-    fn run(task: Task<'_, Self>) -> Tree<Sums>;
+    fn values(values: &[Self]) -> Values<'_>;
+
+    /// The values, if they are of this type.
+    #[doc(hidden)]
+    fn of_values(values: Values<'_>) -> Option<&[Self]>;
+
+    /// Runs a batch of such logits: here, so that it is compiled once and not in every crate that calls it.
+    #[doc(hidden)]
+    fn run(batch: Batch<'_, Self>) -> Tree<Sums>;
+
+    /// The rows of a problem with such probabilities, likewise.
+    #[doc(hidden)]
+    fn rows<'p>(problem: &'p Problem<'_, Self>) -> AnyRows<'p>;
+}
+
+/// Values of one of the types.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub enum Values<'a> {
+    F32(&'a [f32]),
+    F64(&'a [f64]),
+    F16(&'a [f16]),
+    Bf16(&'a [bf16]),
 }
 
 macro_rules! element {
-    ($type:ty, $name:literal, $unit:expr, $to:expr, $from:expr, { $($storage:item)* }) => {
+    ($type:ty, $values:ident, $name:literal, $unit:expr, $to:expr, $from:expr, { $($storage:item)* }) => {
         impl Element for $type {
             const NAME: &'static str = $name;
             const UNIT_ROUNDOFF: f64 = $unit;
@@ -66,8 +89,20 @@ macro_rules! element {
                 $from(value)
             }
 
-            fn run(task: Task<'_, Self>) -> Tree<Sums> {
-                task.run()
+            fn values(values: &[Self]) -> Values<'_> {
+                Values::$values(values)
+            }
+
+            fn of_values(values: Values<'_>) -> Option<&[Self]> {
+                if let Values::$values(values) = values { Some(values) } else { None }
+            }
+
+            fn run(batch: Batch<'_, Self>) -> Tree<Sums> {
+                batch.run()
+            }
+
+            fn rows<'p>(problem: &'p Problem<'_, Self>) -> AnyRows<'p> {
+                AnyRows::new(problem)
             }
 
             $($storage)*
@@ -76,8 +111,8 @@ macro_rules! element {
 }
 
 macro_rules! computed {
-    ($type:ty, $vector:ident, $name:literal, $unit:expr, $to:expr, $from:expr) => {
-        element!($type, $name, $unit, $to, $from, {
+    ($type:ty, $values:ident, $vector:ident, $name:literal, $unit:expr, $to:expr, $from:expr) => {
+        element!($type, $values, $name, $unit, $to, $from, {
             type Wide = $type;
 
             #[inline(always)]
@@ -104,8 +139,8 @@ macro_rules! computed {
 }
 
 macro_rules! half {
-    ($type:ty, $name:literal, $unit:expr, $widen:path, $narrow:path) => {
-        element!($type, $name, $unit, <$type>::to_f64, |x: f64| Self::narrow(halves::to_odd(x)), {
+    ($type:ty, $values:ident, $name:literal, $unit:expr, $widen:path, $narrow:path) => {
+        element!($type, $values, $name, $unit, <$type>::to_f64, |x: f64| Self::narrow(halves::to_odd(x)), {
             type Wide = f32;
 
             #[inline(always)]
@@ -137,7 +172,7 @@ macro_rules! half {
     };
 }
 
-computed!(f32, f32x16, "f32", f32::EPSILON as f64 / 2.0, f64::from, |x: f64| x as f32);
-computed!(f64, f64x8, "f64", f64::EPSILON / 2.0, |x| x, |x| x);
-half!(f16, "f16", 0.000_488_281_25, halves::widen_f16, halves::narrow_f16);
-half!(bf16, "bf16", 0.003_906_25, halves::widen_bf16, halves::narrow_bf16);
+computed!(f32, F32, f32x16, "f32", f32::EPSILON as f64 / 2.0, f64::from, |x: f64| x as f32);
+computed!(f64, F64, f64x8, "f64", f64::EPSILON / 2.0, |x| x, |x| x);
+half!(f16, F16, "f16", 0.000_488_281_25, halves::widen_f16, halves::narrow_f16);
+half!(bf16, Bf16, "bf16", 0.003_906_25, halves::widen_bf16, halves::narrow_bf16);

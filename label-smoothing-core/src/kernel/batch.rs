@@ -13,7 +13,7 @@ use super::task::Task;
 use crate::check::Problem;
 use crate::config::LossFamily;
 use crate::element::Element;
-use crate::parts::LossParts;
+use crate::parts::{LossParts, Sums};
 use crate::shape::Shape;
 use crate::sum::Tree;
 
@@ -37,7 +37,7 @@ pub(super) struct Job<'a, T: Element> {
 
 /// What all tasks of a batch have in common.
 #[derive(Clone, Copy)]
-pub(crate) struct Common<'a> {
+pub(super) struct Common<'a> {
     pub(super) level: Level,
     pub(super) rows: &'a dyn Rows,
     pub(super) shape: &'a Shape,
@@ -66,17 +66,51 @@ pub(super) fn run<T: Element, P: Element>(problem: &Problem<P>, job: Job<'_, T>)
 pub(super) fn run_at<T: Element, P: Element>(level: Level, problem: &Problem<P>, job: Job<'_, T>) -> LossParts {
     let terms = Terms::new(problem.config());
     let plan = SpreadPlan::new(problem);
-    let (shape, family) = (problem.shape(), problem.config().loss());
+    let (shape, family, rows) = (problem.shape(), problem.config().loss(), rows_of(problem));
     let tasks = shape.outer().div_ceil(outer_rows_of_task(shape));
     // In this order: asking for the number of threads starts them.
     let splits_rows = split::is_worth_it(shape.classes()) && tasks < threads();
-    let common =
-        Common { level, rows: problem, shape, family, plan: plan.as_ref(), terms, factor: job.factor, splits_rows };
-    let mut sums = Tree::new();
-    for part in map(cut(common, job), T::run) {
-        sums.append(part);
+    let common = Common { level, rows, shape, family, plan: plan.as_ref(), terms, factor: job.factor, splits_rows };
+    LossParts::new(problem, T::run(Batch { common, job }).total().unwrap_or_default())
+}
+
+/// The rows of a problem of any type; see [`Element::rows`].
+#[derive(Clone, Copy)]
+pub struct AnyRows<'p>(&'p dyn Rows);
+
+/// The rows of a problem.
+pub(super) fn rows_of<'p, P: Element>(problem: &'p Problem<'_, P>) -> &'p dyn Rows {
+    P::rows(problem).0
+}
+
+impl<'p> AnyRows<'p> {
+    pub(crate) fn new<P: Element>(problem: &'p Problem<'_, P>) -> Self {
+        Self(problem)
     }
-    LossParts::new(problem, sums.total().unwrap_or_default())
+}
+
+impl std::fmt::Debug for AnyRows<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AnyRows").finish_non_exhaustive()
+    }
+}
+
+/// A batch that is asked for something; see [`Element::run`].
+#[derive(Debug)]
+pub struct Batch<'a, T: Element> {
+    common: Common<'a>,
+    job: Job<'a, T>,
+}
+
+impl<T: Element> Batch<'_, T> {
+    /// Computes every row; what they add up to.
+    pub(crate) fn run(self) -> Tree<Sums> {
+        let mut sums = Tree::new();
+        for part in map(cut(self.common, self.job), Task::run) {
+            sums.append(part);
+        }
+        sums
+    }
 }
 
 /// How many rows of so many logits are worth a thread. A power of two, so that tasks are nodes of the tree of rows.

@@ -3,108 +3,54 @@
 use std::ops::{Add, Range};
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, f64x8};
+use fearless_simd::{Level, dispatch, f64x8};
 
-use super::closed_form::{Coefficients, Real};
-use super::lanes::{BLOCK, Float, LANES, join};
+use super::closed_form::Coefficients;
+use super::lanes::{BLOCK, LANES, join};
 use super::math;
-use super::rows::{RowSmoothing, RowWeighting, Rows, Shares, mask_out};
+use super::rows::{RowSmoothing, RowWeighting, Rows, mask_out};
+use super::target::{Block, Target, eight};
 use crate::element::Element;
 
 /// Columns at once.
 pub(super) const WIDTH: usize = 8;
 
-/// Room for one row, and for blocks of it. As many as a multiple of [`LANES`] each; what lies beyond the row is 0.
+/// Room for one row.
 #[derive(Debug, Default)]
 pub(super) struct GeneralScratch {
     /// What each class gets of the smoothing, where that is the row's own.
-    shares: Vec<f64>,
-    /// The coefficients.
-    pub(super) coefficients: Vec<f64>,
-    blocks: Blocks,
+    pub(super) shares: Vec<f64>,
+    pub(super) room: GeneralRoom,
 }
 
-/// Room for one block of a row.
+/// Room for coefficients, and for a block. As many as a multiple of [`LANES`] each; what lies beyond the row is 0.
 #[derive(Debug, Default)]
-struct Blocks {
-    /// The target as given.
+pub(super) struct GeneralRoom {
+    /// The coefficients, where they are kept.
+    pub(super) coefficients: Vec<f64>,
+    /// The target as given, of a block.
     given: Vec<f64>,
-    /// `t = z - max`.
-    shifted: Vec<f64>,
-    /// What is added up besides.
+    /// What is added up besides, of a block.
     terms: Vec<f64>,
-}
-
-impl GeneralScratch {
-    /// Makes room for some columns of rows of so many classes.
-    pub(super) fn resize(&mut self, columns: usize, classes: usize) {
-        self.coefficients.resize(columns.next_multiple_of(LANES), 0.0);
-        let Blocks { given, shifted, terms } = &mut self.blocks;
-        for room in [given, shifted, terms] {
-            room.resize(classes.min(BLOCK).next_multiple_of(LANES), 0.0);
-        }
-    }
 }
 
 /// A counted row, the logits of which have a softmax, or some columns of one.
 #[derive(Clone)]
-pub(super) struct GeneralRow<'a, T> {
+pub(super) struct GeneralRow<'p, 'z, T> {
     /// The problem and the row's number in it.
-    pub(super) rows: &'a dyn Rows,
+    pub(super) rows: &'p dyn Rows,
     pub(super) row: usize,
     /// The number of classes of the whole row.
     pub(super) classes: usize,
     /// The columns that are looked at.
     pub(super) columns: Range<usize>,
     /// Their logits, and what follows them in memory.
-    pub(super) z: &'a [T],
+    pub(super) z: &'z [T],
     pub(super) max: f64,
     /// The column of the maximum.
     pub(super) m: usize,
     /// Whether all these logits are known to be finite, which saves time.
     pub(super) is_finite: bool,
-}
-
-/// What becomes of a row's target, class by class.
-struct Target<'a> {
-    smoothing: RowSmoothing<'a>,
-    subtracts_entropy: bool,
-    /// The weight of the row.
-    factor: f64,
-    /// The weights of its classes.
-    weights: Option<&'a [f64]>,
-}
-
-impl Target<'_> {
-    /// Makes coefficients of the target of so many classes from `first` on, as given; the entropy to take off.
-    fn smooth_and_weigh(
-        &self,
-        level: Level,
-        first: usize,
-        count: usize,
-        q: &[f64],
-        a: &mut [f64],
-        terms: &mut [f64],
-    ) -> f64 {
-        let mut offset = 0.0;
-        dispatch!(level, simd => {
-            smooth(&self.smoothing, first, &q[..count], &mut a[..count]);
-            if self.subtracts_entropy {
-                entropy_terms(simd, a, terms);
-                offset = self.factor * total(&terms[..count]);
-            }
-            match self.weights {
-                Some(weights) => weigh(self.factor, &weights[first..], &mut a[..count]),
-                None if self.factor == 1.0 => {}
-                None => {
-                    for a in &mut a[..count] {
-                        *a *= self.factor;
-                    }
-                }
-            }
-        });
-        offset
-    }
 }
 
 /// What becomes of a row's target.
@@ -116,65 +62,111 @@ pub(super) struct GeneralAnswer {
     pub(super) is_correct: bool,
 }
 
-impl<T: Element> GeneralRow<'_, T> {
-    /// Finds the coefficients of a whole row.
-    pub(super) fn answer(&self, level: Level, scratch: &mut GeneralScratch) -> GeneralAnswer {
+impl<'p, T: Element> GeneralRow<'p, '_, T> {
+    /// Adds up the coefficients of a whole row; `streamed` is its target as given, where it need not be kept.
+    pub(super) fn answer(
+        &self,
+        level: Level,
+        target: &Target<'_>,
+        streamed: Option<&[T]>,
+        room: &mut GeneralRoom,
+    ) -> GeneralAnswer {
         let mut sums = GeneralSums::default();
-        self.blocks(level, scratch, |block| sums = sums + block);
-        let sums = sums.coefficients(scratch.coefficients[self.m], self.rows.z_factor(self.row));
+        let at_maximum = self.each_block(level, target, streamed, room, |block| sums = sums + block);
+        let sums = sums.coefficients(at_maximum, self.rows.z_factor(self.row));
         GeneralAnswer { sums, is_correct: self.rows.is_likeliest(level, self.row, self.m) }
     }
 
-    /// Finds the coefficients of the columns, and what each block of them adds up to.
-    pub(super) fn blocks(&self, level: Level, scratch: &mut GeneralScratch, mut each: impl FnMut(GeneralSums)) {
-        scratch.resize(self.columns.len(), self.classes);
-        let GeneralScratch { shares, coefficients, blocks } = scratch;
+    /// Keeps the coefficients of the columns, and finds what each block of them adds up to.
+    pub(super) fn blocks(&self, level: Level, scratch: &mut GeneralScratch, each: impl FnMut(GeneralSums)) {
+        let GeneralScratch { shares, room } = scratch;
+        let target = self.target(level, shares, room);
+        self.each_block(level, &target, None, room, each);
+    }
+
+    /// What becomes of the row's target; `shares` is for those of its own.
+    pub(super) fn target<'t>(&self, level: Level, shares: &'t mut Vec<f64>, room: &mut GeneralRoom) -> Target<'t>
+    where
+        'p: 't,
+    {
         let smoothing = self.smoothing(shares);
         let RowWeighting { mut factor, classes: mut weights, is_expected } = self.rows.weighting(self.row);
         if is_expected {
-            factor *= self.expected(level, &smoothing, weights.take(), blocks);
+            factor *= self.expected(level, &smoothing, weights.take(), room);
         }
-        let target = Target { smoothing, subtracts_entropy: self.rows.subtracts_entropy(), factor, weights };
-        for first in self.columns.clone().step_by(BLOCK) {
-            let a = &mut coefficients[first - self.columns.start..];
-            each(self.block(level, first, &target, blocks, a));
-        }
+        Target { smoothing, factor, weights }
     }
 
-    /// Forms the coefficients of the block that starts at column `first`, and adds it up.
-    fn block(
+    /// The target of the whole row as given, where it lies in memory class by class as the logits do.
+    pub(super) fn probabilities(&self) -> Option<&'p [T]> {
+        self.rows.probabilities(self.row).and_then(T::of_values)
+    }
+
+    /// Adds up the columns, block by block; the coefficient in that of the maximum. The coefficients are kept in the room,
+    /// unless there is a target as given that they can be formed of again.
+    fn each_block(
         &self,
         level: Level,
-        first: usize,
         target: &Target<'_>,
-        blocks: &mut Blocks,
-        coefficients: &mut [f64],
-    ) -> GeneralSums {
-        let block = first..self.columns.end.min(first + BLOCK);
-        let (count, room) = (block.len(), block.len().next_multiple_of(LANES));
-        let (a, q) = (&mut coefficients[..room], &mut blocks.given[..room]);
-        let (t, terms) = (&mut blocks.shifted[..room], &mut blocks.terms[..room]);
-        self.rows.given(level, self.row, block.clone(), &mut q[..count]);
-        let z = &self.z[first - self.columns.start..];
-        dispatch!(level, _simd => shift(z, self.max, &mut t[..count]));
-        q[count..].fill(0.0);
-        t[count..].fill(0.0);
-        let offset = target.smooth_and_weigh(level, first, count, q, a, terms);
-        // The column of the maximum is kept out. Its shifted logit is 0, so that only `R` sees the difference.
-        let at_maximum = block.contains(&self.m).then(|| std::mem::take(&mut a[self.m - first]));
-        let add_up = if self.is_finite { GeneralSums::of_block::<true> } else { GeneralSums::of_block::<false> };
-        let sums = add_up(level, a, q, t);
-        if let Some(at_maximum) = at_maximum {
-            a[self.m - first] = at_maximum;
+        streamed: Option<&[T]>,
+        room: &mut GeneralRoom,
+        mut each: impl FnMut(GeneralSums),
+    ) -> f64 {
+        let kept = if streamed.is_none() { self.columns.len().next_multiple_of(LANES) } else { 0 };
+        room.coefficients.resize(kept, 0.0);
+        let mut at_maximum = 0.0;
+        for first in self.columns.clone().step_by(BLOCK) {
+            let block = first..self.columns.end.min(first + BLOCK);
+            let offset = self.entropy(level, target, block.clone(), room);
+            let GeneralRoom { coefficients, given, .. } = room;
+            let (sums, at_maximum_here) = if let Some(given) = streamed {
+                self.block(target, first, &given[block]).add_up::<false>(level, &mut [])
+            } else {
+                let kept = &mut coefficients[first - self.columns.start..];
+                self.block(target, first, self.given(level, block, given)).add_up::<true>(level, kept)
+            };
+            at_maximum += at_maximum_here;
+            each(GeneralSums { offset, ..sums });
         }
-        GeneralSums { offset, ..sums }
+        at_maximum
+    }
+
+    /// The block that starts at column `first`.
+    fn block<'b, Q>(&self, target: &'b Target<'b>, first: usize, given: &'b [Q]) -> Block<'b, T, Q>
+    where
+        Self: 'b,
+    {
+        let z = &self.z[first - self.columns.start..];
+        Block { target, first, given, z, max: self.max, m: self.m.wrapping_sub(first), is_finite: self.is_finite }
+    }
+
+    /// The target of a block as given.
+    fn given<'g>(&self, level: Level, block: Range<usize>, room: &'g mut Vec<f64>) -> &'g [f64] {
+        room.resize(block.len(), 0.0);
+        self.rows.given(level, self.row, block, room);
+        room
+    }
+
+    /// What a block adds to the entropy that is taken off.
+    fn entropy(&self, level: Level, target: &Target<'_>, block: Range<usize>, room: &mut GeneralRoom) -> f64 {
+        if !self.rows.subtracts_entropy() {
+            return 0.0;
+        }
+        let terms = self.smoothed_block(level, &target.smoothing, block, room);
+        dispatch!(level, simd => for terms in terms.chunks_exact_mut(WIDTH) {
+            math::entropy_terms(simd, f64x8::from_slice(simd, terms)).store_slice(terms);
+        });
+        target.factor * total(terms)
     }
 
     /// The smoothed target, without any weight.
     pub(super) fn smoothed(&self, level: Level, scratch: &mut GeneralScratch, smoothed: &mut [f64]) {
-        let smoothing = self.smoothing(&mut scratch.shares);
-        for (block, smoothed) in smoothed[..self.classes].chunks_mut(BLOCK).enumerate() {
-            self.smooth_block(level, &smoothing, block * BLOCK, &mut scratch.blocks.given, smoothed);
+        let GeneralScratch { shares, room } = scratch;
+        let smoothing = self.smoothing(shares);
+        for first in (0..self.classes).step_by(BLOCK) {
+            let block = first..self.classes.min(first + BLOCK);
+            let of_block = self.smoothed_block(level, &smoothing, block.clone(), room);
+            smoothed[block.clone()].copy_from_slice(&of_block[..block.len()]);
         }
     }
 
@@ -184,81 +176,43 @@ impl<T: Element> GeneralRow<'_, T> {
         level: Level,
         smoothing: &RowSmoothing<'_>,
         weights: Option<&[f64]>,
-        blocks: &mut Blocks,
+        room: &mut GeneralRoom,
     ) -> f64 {
         let mut sum = 0.0;
         for first in (0..self.classes).step_by(BLOCK) {
-            let terms = &mut blocks.terms[..BLOCK.min(self.classes - first)];
-            self.smooth_block(level, smoothing, first, &mut blocks.given, terms);
+            let terms = self.smoothed_block(level, smoothing, first..self.classes.min(first + BLOCK), room);
             if let Some(weights) = weights {
-                weigh(1.0, &weights[first..], terms);
+                terms.iter_mut().zip(&weights[first..]).for_each(|(term, weight)| *term *= weight);
             }
             sum += total(terms);
         }
         sum
     }
 
-    /// The smoothed target of some classes from `first` on.
-    fn smooth_block(
+    /// The smoothed target of a block, and 0 up to a multiple of [`WIDTH`].
+    fn smoothed_block<'r>(
         &self,
         level: Level,
         smoothing: &RowSmoothing<'_>,
-        first: usize,
-        room: &mut [f64],
-        smoothed: &mut [f64],
-    ) {
-        let given = &mut room[..smoothed.len()];
-        self.rows.given(level, self.row, first..first + given.len(), given);
-        dispatch!(level, _simd => smooth(smoothing, first, given, smoothed));
+        block: Range<usize>,
+        room: &'r mut GeneralRoom,
+    ) -> &'r mut [f64] {
+        let GeneralRoom { given, terms, .. } = room;
+        let given = self.given(level, block.clone(), given);
+        terms.resize(block.len().next_multiple_of(WIDTH), 0.0);
+        dispatch!(level, simd => for (at, terms) in terms.chunks_exact_mut(WIDTH).enumerate() {
+            let at = at * WIDTH;
+            smoothing.smooth(simd, eight(simd, given, at), block.start + at).store_slice(terms);
+        });
+        terms[block.len()..].fill(0.0);
+        terms
     }
 
-    fn smoothing<'a>(&'a self, shares: &'a mut Vec<f64>) -> RowSmoothing<'a> {
+    fn smoothing<'t>(&self, shares: &'t mut Vec<f64>) -> RowSmoothing<'t>
+    where
+        'p: 't,
+    {
         self.rows.smoothing(self.row, &|shares: &mut [f64]| mask_out(shares, self.z), shares)
-    }
-}
-
-// Plain loops from here on: they are compiled for the instruction set that they are inlined into, and closures handed to
-// iterators are not.
-
-/// `z - max`.
-#[inline(always)]
-fn shift<T: Element>(z: &[T], max: f64, shifted: &mut [f64]) {
-    for (t, z) in shifted.iter_mut().zip(z) {
-        *t = z.widen().to_f64() - max;
-    }
-}
-
-/// `(1 - epsilon) q + shares`, for the classes from `first` on.
-#[inline(always)]
-fn smooth(smoothing: &RowSmoothing<'_>, first: usize, given: &[f64], smoothed: &mut [f64]) {
-    let rest = 1.0 - smoothing.epsilon;
-    match smoothing.shares {
-        Shares::Constant(share) => {
-            for (smoothed, q) in smoothed.iter_mut().zip(given) {
-                *smoothed = rest * q + share;
-            }
-        }
-        Shares::PerClass { factor, values } => {
-            for ((smoothed, q), value) in smoothed.iter_mut().zip(given).zip(&values[first..]) {
-                *smoothed = rest * q + factor * value;
-            }
-        }
-    }
-}
-
-/// Multiplies each class's value by its weight times the factor.
-#[inline(always)]
-fn weigh(factor: f64, weights: &[f64], values: &mut [f64]) {
-    for (value, weight) in values.iter_mut().zip(weights) {
-        *value *= factor * weight;
-    }
-}
-
-/// `-q log q`, where a term of 0 is 0.
-#[inline(always)]
-fn entropy_terms<S: Simd>(simd: S, q: &[f64], terms: &mut [f64]) {
-    for (terms, q) in terms.chunks_exact_mut(WIDTH).zip(q.chunks_exact(WIDTH)) {
-        math::entropy_terms(simd, f64x8::from_slice(simd, q)).store_slice(terms);
     }
 }
 
@@ -279,41 +233,6 @@ pub(super) struct GeneralSums {
 }
 
 impl GeneralSums {
-    /// Of coefficients, targets as given and shifted logits, as many as a multiple of [`LANES`] each. Where the logits are
-    /// finite, none of the products has to be left out: with a 0 it is a 0, and which one does not matter to a sum that
-    /// begins at +0.
-    ///
-    /// Not generic, so that there is one for each instruction set and not one for each element type too.
-    fn of_block<const IS_FINITE: bool>(level: Level, a: &[f64], q: &[f64], t: &[f64]) -> Self {
-        dispatch!(level, simd => {
-            let part = |part: usize| Self::of_part::<_, IS_FINITE>(simd, part, a, q, t);
-            let parts = [part(0), part(1), part(2), part(3)];
-            let sum = |which: usize| join(f64::fold(simd, &parts.map(|sums| sums[which])).as_slice());
-            Self { of_others: sum(0), shifted: sum(1), given: sum(2), given_shifted: sum(3), offset: 0.0 }
-        })
-    }
-
-    /// The lanes of every fourth vector, counted from one of the first four. All of the lanes at once would take more registers
-    /// than most processors have.
-    #[inline(always)]
-    fn of_part<S: Simd, const IS_FINITE: bool>(simd: S, part: usize, a: &[f64], q: &[f64], t: &[f64]) -> [f64x8<S>; 4] {
-        let [mut others, mut shifted, mut given, mut given_shifted] = [f64x8::splat(simd, 0.0); 4];
-        for ((a, q), t) in a.chunks_exact(LANES).zip(q.chunks_exact(LANES)).zip(t.chunks_exact(LANES)) {
-            let vector = |values: &[f64]| f64x8::from_slice(simd, &values[part * WIDTH..(part + 1) * WIDTH]);
-            let (a, q, t) = (vector(a), vector(q), vector(t));
-            others += a;
-            given += q;
-            if IS_FINITE {
-                shifted += a * t;
-                given_shifted += q * t;
-            } else {
-                shifted += a.times_selected(t);
-                given_shifted += q.times_selected(t);
-            }
-        }
-        [others, shifted, given, given_shifted]
-    }
-
     /// What the formula takes of a whole row's, given the coefficient in the column of the maximum.
     pub(super) fn coefficients(&self, at_maximum: f64, z_factor: f64) -> Coefficients<f64> {
         let Self { of_others, shifted, given, given_shifted, offset } = *self;

@@ -124,6 +124,21 @@ pub(super) fn shifted<S: Simd, W: Float>(simd: S, z: W::Vector<S>, max: W::Vecto
     (t, W::exp(simd, t, rounded_off))
 }
 
+/// The vector with +0 in the lanes from `counted` on and in lane `kept_out`, which may be no lane of it.
+#[inline(always)]
+pub(super) fn masked<S: Simd, W: Float>(
+    simd: S,
+    vector: W::Vector<S>,
+    counted: usize,
+    kept_out: usize,
+) -> W::Vector<S> {
+    let splat = |value: usize| W::Vector::splat(simd, W::from_f64(value as f64));
+    let lane = W::Vector::from_fn(simd, |lane| W::from_f64(lane as f64));
+    let zero = splat(0);
+    let counted = lane.simd_lt(splat(counted)).select(vector, zero);
+    lane.simd_eq(splat(kept_out.min(LANES))).select(zero, counted)
+}
+
 /// Joins the eight sums that [`Float::fold`] leaves: the last three levels of the tree.
 #[inline(always)]
 pub(super) fn join(x: &[f64]) -> f64 {

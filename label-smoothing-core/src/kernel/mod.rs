@@ -105,6 +105,7 @@ mod closed_form;
 #[cfg(test)]
 mod fingerprints;
 mod general;
+mod gradient;
 mod group;
 mod grouped;
 pub(crate) mod halves;
@@ -121,6 +122,7 @@ mod rows;
 pub mod slices;
 mod split;
 mod stats;
+mod target;
 mod task;
 mod transposed;
 
@@ -129,10 +131,10 @@ use crate::element::Element;
 use crate::error::{Error, check_length};
 use crate::parts::LossParts;
 
+pub(crate) use batch::{AnyRows, Batch};
 pub use lanes::Float;
 pub use memory::GradientOf;
 pub use stats::RowStats;
-pub(crate) use task::Task;
 
 use batch::Job;
 use memory::{Memory, Upstream};

@@ -80,14 +80,16 @@ impl<T: Element> Task<'_, T> {
         let (level, rows, global) = (self.common.level, self.common.rows, self.first_row + row);
         let (classes, inner, start) = (self.common.shape.classes(), self.common.shape.inner(), self.start(row));
         widen(level, &self.memory.logits()[start..], inner, &mut scratch.shifted[..classes]);
-        let Some((m, max)) = shift(level, &mut scratch.shifted[..classes]) else {
+        let Some((m, max, is_finite)) = shift(level, &mut scratch.shifted[..classes]) else {
             self.undefined(row);
             return;
         };
         let of_row = exponentials(level, max, m, classes, scratch);
-        let (columns, z, is_finite) = (0..classes, &*scratch.shifted, false);
+        let (columns, z) = (0..classes, &*scratch.shifted);
         let general = GeneralRow { rows, row: global, classes, columns, z, max: 0.0, m, is_finite };
-        let GeneralAnswer { sums: mut a, is_correct } = general.answer(level, &mut scratch.general);
+        let GeneralScratch { shares, room } = &mut scratch.general;
+        let target = general.target(level, shares, room);
+        let GeneralAnswer { sums: mut a, is_correct } = general.answer(level, &target, None, room);
         if terms.penalties.iter().any(|penalty| matches!(penalty, Penalty::Poly { .. })) {
             general.smoothed(level, &mut scratch.general, &mut scratch.smoothed);
         }
@@ -121,17 +123,19 @@ fn widen<T: Element>(level: Level, logits: &[T], step: usize, wide: &mut [f64]) 
     });
 }
 
-/// Takes the maximum off; its first column and itself, or none where the row has no softmax.
-fn shift(level: Level, z: &mut [f64]) -> Option<(usize, f64)> {
+/// Takes the maximum off; its first column and itself, and whether all logits are finite, or none where the row has no softmax.
+fn shift(level: Level, z: &mut [f64]) -> Option<(usize, f64, bool)> {
     let Maximum { value: max, is_number } = row::maximum(level, z);
     if !(is_number && max.is_finite()) {
         return None;
     }
     let m = row::column_of(level, z, max);
+    let mut is_finite = true;
     dispatch!(level, _simd => for z in z {
         *z -= max;
+        is_finite &= z.is_finite();
     });
-    Some((m, max))
+    Some((m, max, is_finite))
 }
 
 /// The exponentials, what they add up to, and `1 - p` of each class.
@@ -165,7 +169,8 @@ fn replace_likelihood(
     a: &mut Coefficients<f64>,
     scratch: &mut Scratch,
 ) -> f64 {
-    let Scratch { general: GeneralScratch { coefficients, .. }, shifted, exps, rest, terms, .. } = scratch;
+    let Scratch { general, shifted, exps, rest, terms, .. } = scratch;
+    let coefficients = &mut general.room.coefficients;
     let of_classes = Classes { shifted, exps, rest };
     likelihood::weigh(level, likelihood, &of_classes, row, coefficients, terms);
     let loss = total(&terms[..classes]);
@@ -216,7 +221,7 @@ impl<'a> Penalized<'a> {
             e: &scratch.exps[..classes],
             q: &scratch.smoothed[..classes],
             rest: &scratch.rest[..classes],
-            coefficients: &scratch.general.coefficients[..classes],
+            coefficients: &scratch.general.room.coefficients[..classes],
             terms: &mut scratch.terms[..classes],
             gradient: &mut scratch.gradient[..classes],
         }

@@ -1,10 +1,10 @@
-//! One contiguous row: its maximum, its exponentials, its gradient.
+//! One contiguous row: its maximum and its exponentials.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f64x8};
 
 use super::hints;
-use super::lanes::{BLOCK, Float, LANES, MAX_PARTS, MAX_WIDTH, join, shifted};
+use super::lanes::{BLOCK, Float, LANES, MAX_PARTS, MAX_WIDTH, join, masked, shifted};
 use super::math;
 use super::stats::RowStats;
 use crate::element::Element;
@@ -313,86 +313,5 @@ fn chunk<S: Simd, T: Element>(
         }
         lanes.0[part] += e;
         lanes.1[part] += t;
-    }
-}
-
-/// The vector with +0 in the lanes from `counted` on and in lane `kept_out`, which may be no lane of it.
-#[inline(always)]
-fn masked<S: Simd, W: Float>(simd: S, vector: W::Vector<S>, counted: usize, kept_out: usize) -> W::Vector<S> {
-    let splat = |value: usize| W::Vector::splat(simd, W::from_f64(value as f64));
-    let lane = W::Vector::from_fn(simd, |lane| W::from_f64(lane as f64));
-    let zero = splat(0);
-    let counted = lane.simd_lt(splat(counted)).select(vector, zero);
-    lane.simd_eq(splat(kept_out.min(LANES))).select(zero, counted)
-}
-
-/// Writes `upstream * (exp * probability - coefficient)`, the product and the difference rounded once together, then
-/// the product with the upstream gradient rounded, then the element rounded to the type of `out`.
-pub(super) fn gradient<G: Element>(level: Level, exps: &[G::Wide], factors: Factors<'_, G::Wide>, out: &mut [G]) {
-    dispatch!(level, simd => gradient_at(simd, exps, factors, out));
-}
-
-#[inline(always)]
-fn gradient_at<S: Simd, G: Element>(simd: S, exps: &[G::Wide], factors: Factors<'_, G::Wide>, out: &mut [G]) {
-    let width = G::Wide::WIDTH;
-    let mut place = 0;
-    let mut vectors = out.chunks_exact_mut(width);
-    for out in &mut vectors {
-        G::store(factors.vector(simd, exps, place), out);
-        place += width;
-    }
-    let rest = vectors.into_remainder();
-    if !rest.is_empty() {
-        let mut padded = [G::default(); MAX_WIDTH];
-        G::store(factors.vector(simd, exps, place), &mut padded[..width]);
-        rest.copy_from_slice(&padded[..rest.len()]);
-    }
-}
-
-/// What [`gradient`] multiplies and subtracts.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Factors<'a, W> {
-    /// `f B / S`.
-    pub(super) probability: W,
-    /// `f a_c`.
-    pub(super) coefficients: Coefficients<'a, W>,
-    /// The upstream gradient.
-    pub(super) upstream: W,
-}
-
-impl<W: Float> Factors<'_, W> {
-    /// The gradients of the vector of classes that starts at `place`.
-    #[inline(always)]
-    fn vector<S: Simd>(&self, simd: S, exps: &[W], place: usize) -> W::Vector<S> {
-        let e = W::Vector::from_slice(simd, &exps[place..place + W::WIDTH]);
-        let coefficient = self.coefficients.vector(simd, place);
-        W::fused(simd, e, W::Vector::splat(simd, self.probability), -coefficient)
-            * W::Vector::splat(simd, self.upstream)
-    }
-}
-
-/// The coefficients of a row, in the type that it is computed in.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Coefficients<'a, W> {
-    /// The same for every class.
-    Constant(W),
-    /// One for each class, each to be multiplied by a factor; with room for a multiple of [`LANES`].
-    PerClass { factor: f64, values: &'a [f64] },
-}
-
-impl<W: Float> Coefficients<'_, W> {
-    /// Those of the vector of classes that starts at `place`.
-    #[inline(always)]
-    fn vector<S: Simd>(&self, simd: S, place: usize) -> W::Vector<S> {
-        match self {
-            Self::Constant(value) => W::Vector::splat(simd, *value),
-            Self::PerClass { factor, values } => {
-                let mut halves = [f64x8::splat(simd, 0.0); 2];
-                for (half, values) in halves.iter_mut().zip(values[place..place + W::WIDTH].chunks_exact(8)) {
-                    *half = f64x8::from_slice(simd, values) * *factor;
-                }
-                W::narrow_vector(simd, halves)
-            }
-        }
     }
 }

@@ -13,7 +13,7 @@ use super::plan::{self, SpreadRow};
 use super::{row, transposed};
 use crate::check::Problem;
 use crate::config::{ClassWeighting, NonFiniteLogits, Smoothing};
-use crate::element::Element;
+use crate::element::{Element, Values};
 use crate::targets::Labels;
 
 /// How the weights enter a row.
@@ -60,6 +60,9 @@ pub(super) trait Rows: Sync {
 
     /// The target as given, of some of the classes.
     fn given(&self, level: Level, row: usize, classes: Range<usize>, q: &mut [f64]);
+
+    /// The target as given, where it is one probability for each class and lies side by side.
+    fn probabilities(&self, row: usize) -> Option<Values<'_>>;
 
     /// The targets as given of some rows that follow each other, in [octets](super::group::octet); `room` is for rows one
     /// by one.
@@ -128,6 +131,15 @@ impl<P: Element> Rows for Problem<'_, P> {
                 q[class - classes.start] += probability;
             }
         });
+    }
+
+    fn probabilities(&self, row: usize) -> Option<Values<'_>> {
+        match self.labels() {
+            Labels::Probabilities(probabilities) if self.shape().inner() == 1 => {
+                Some(P::values(&probabilities.values()[self.shape().row_start(row)..][..self.shape().classes()]))
+            }
+            _ => None,
+        }
     }
 
     fn given_side_by_side(&self, level: Level, rows: Range<usize>, room: &mut Vec<f64>, q: &mut [f64]) {

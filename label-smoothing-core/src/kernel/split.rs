@@ -6,9 +6,10 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, f64x8};
 
 use super::batch::{TASK_LOGITS, map};
+use super::gradient::{self, Coefficients, Factors};
 use super::lanes::BLOCK;
 use super::math;
-use super::row::{self, Coefficients, Factors, Maximum, Row, Sums};
+use super::row::{self, Maximum, Row, Sums};
 use crate::element::Element;
 
 /// Columns of a piece: whole blocks, and as many as are worth a thread.
@@ -72,16 +73,14 @@ impl<T: Element> Piece<'_, T> {
     }
 }
 
-/// What [`row::gradient`] does.
-pub(super) fn gradient<G: Element>(level: Level, exps: &[G::Wide], factors: Factors<'_, G::Wide>, out: &mut [G]) {
+/// What [`gradient::write`] does.
+pub(super) fn write<T, G>(level: Level, exps: &[T::Wide], factors: Factors<T::Wide, Coefficients<'_, T>>, out: &mut [G])
+where
+    T: Element,
+    G: Element<Wide = T::Wide>,
+{
     let pieces = exps.chunks(PIECE).zip(out.chunks_mut(PIECE)).enumerate();
     map(pieces.collect(), |(piece, (exps, out))| {
-        let coefficients = match factors.coefficients {
-            Coefficients::PerClass { factor, values } => {
-                Coefficients::PerClass { factor, values: &values[piece * PIECE..] }
-            }
-            same @ Coefficients::Constant(_) => same,
-        };
-        row::gradient(level, exps, Factors { coefficients, ..factors }, out);
+        gradient::write(level, exps, factors.with(factors.coefficients.from(piece * PIECE)), out);
     });
 }

@@ -3,10 +3,11 @@
 use super::batch::Common;
 use super::closed_form::{Losses, RowGradient, RowSums};
 use super::general::{GeneralRow, GeneralScratch};
+use super::gradient::{self, Coefficients, Factors, OfTarget, PerClass};
 use super::lanes::{Float, LANES};
 use super::memory::{Memory, Upstream, Write};
 use super::plan::{NO_COLUMN, SpreadPlan, SpreadRow};
-use super::row::{self, Coefficients, Factors, Maximum, Row};
+use super::row::{self, Maximum, Row};
 use super::split;
 use super::stats::{RowStats, Stats};
 use crate::config::LossFamily;
@@ -25,7 +26,7 @@ const NUMBERED_CLASSES: usize = 1 << 24;
 
 /// Consecutive rows, with the memory that belongs to them and to no other task.
 #[derive(Debug)]
-pub struct Task<'a, T: Element> {
+pub(super) struct Task<'a, T: Element> {
     pub(super) common: Common<'a>,
     pub(super) first_row: usize,
     pub(super) rows: usize,
@@ -67,7 +68,7 @@ impl<T: Element> Scratch<T> {
 
 impl<T: Element> Task<'_, T> {
     /// Computes every row; what they add up to.
-    pub(crate) fn run(mut self) -> Tree<Sums> {
+    pub(super) fn run(mut self) -> Tree<Sums> {
         let shape = self.common.shape;
         let few = if self.common.plan.is_some() { FEW_CLASSES } else { FEW_CLASSES_WITH_COEFFICIENTS };
         // As many rows as a vector has lanes may lie side by side.
@@ -172,17 +173,24 @@ impl<T: Element> Task<'_, T> {
         let (rows, row_of_batch, m) = (self.common.rows, self.first_row + row, sums.column);
         let is_finite = sums.shifted.is_finite();
         let general = GeneralRow { rows, row: row_of_batch, classes, columns: 0..classes, z, max, m, is_finite };
-        let target = general.answer(level, &mut scratch.general);
+        let GeneralScratch { shares, room } = &mut scratch.general;
+        let target = general.target(level, shares, room);
+        let streamed = general.probabilities();
+        let answer = general.answer(level, &target, streamed, room);
         self.stats.keep(row, sums.stats());
         let of_row = RowSums { max, others: sums.others, lse: sums.lse };
-        self.keep(row, Losses::new(&target.sums, &of_row), target.is_correct);
+        self.keep(row, Losses::new(&answer.sums, &of_row), answer.is_correct);
         if !self.memory.wants_gradient() {
             return sums.next;
         }
-        let gradient = RowGradient::new(&target.sums, &of_row, self.common.factor);
+        let factor = self.common.factor;
+        let gradient = RowGradient::new(&answer.sums, &of_row, factor);
         let none = (NO_COLUMN, 0.0);
         let special = [none, none, (sums.column, gradient.at_maximum)];
-        let coefficients = Coefficients::PerClass { factor: self.common.factor, values: &scratch.general.coefficients };
+        let coefficients = match streamed {
+            Some(given) => Coefficients::OfTarget(OfTarget { factor, target, first: 0, given }),
+            None => Coefficients::PerClass(PerClass { factor, values: &room.coefficients }),
+        };
         self.write(row, gradient.probability, coefficients, special, &scratch.exps, &mut scratch.gradient);
         sums.next
     }
@@ -244,7 +252,7 @@ impl<T: Element> Task<'_, T> {
         &mut self,
         row: usize,
         probability: f64,
-        coefficients: Coefficients<'_, T::Wide>,
+        coefficients: Coefficients<'_, T>,
         special: [(usize, f64); 3],
         exps: &[T::Wide],
         room: &mut [T::Wide],
@@ -283,27 +291,27 @@ impl<T: Element> Write<T> for Fill {
     }
 }
 
-struct WriteRow<'a, W> {
+struct WriteRow<'a, T: Element> {
     level: fearless_simd::Level,
     /// Whether several threads write it.
     splits: bool,
-    exps: &'a [W],
-    factors: Factors<'a, W>,
+    exps: &'a [T::Wide],
+    factors: Factors<T::Wide, Coefficients<'a, T>>,
     special: [(usize, f64); 3],
     start: usize,
     classes: usize,
     inner: usize,
-    room: &'a mut [W],
+    room: &'a mut [T::Wide],
 }
 
-impl<T: Element> Write<T> for WriteRow<'_, T::Wide> {
+impl<T: Element> Write<T> for WriteRow<'_, T> {
     fn to<G: Element<Wide = T::Wide>>(self, gradient: &mut [G]) {
         let Self { level, splits, exps, factors, special, start, classes, inner, room } = self;
         if inner == 1 {
-            let write = if splits { split::gradient } else { row::gradient };
+            let write = if splits { split::write } else { gradient::write };
             write(level, exps, factors, &mut gradient[start..start + classes]);
         } else {
-            row::gradient(level, exps, factors, &mut room[..classes]);
+            gradient::write(level, exps, factors, &mut room[..classes]);
             let places = gradient[start..].iter_mut().step_by(inner);
             places.zip(&room[..classes]).for_each(|(place, &value)| *place = G::narrow(value));
         }

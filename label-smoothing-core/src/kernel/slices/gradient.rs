@@ -9,11 +9,12 @@ use crate::error::{Error, check_length};
 use crate::kernel::batch;
 use crate::kernel::closed_form::{RowGradient, RowSums};
 use crate::kernel::general::{GeneralScratch, GeneralSums};
+use crate::kernel::gradient::{self, Coefficients, Factors, PerClass};
 use crate::kernel::lanes::LANES;
 use crate::kernel::level;
 use crate::kernel::memory::{GradientOf, Upstream};
 use crate::kernel::plan::SpreadPlan;
-use crate::kernel::row::{self, Coefficients, Factors};
+use crate::kernel::row;
 use crate::kernel::rows::Rows;
 use crate::kernel::task::scaled;
 
@@ -102,14 +103,14 @@ impl<P: Element> Slice<'_, P> {
     /// The gradient of a row of a spread; see [`Task`](crate::kernel::task::Task), which writes that of a whole one.
     fn write_spread_row<G: Element>(&self, row: usize, plan: &SpreadPlan, of_row: &OfRow<'_, G::Wide>, out: &mut [G]) {
         let OfRow { level, upstream, factor, merged: MergedRow { stats, .. }, sums, exps } = *of_row;
-        let Some(target) = plan.row(self.problem, row) else { return };
+        let Some(target) = plan.row(batch::rows_of(self.problem), row) else { return };
         let is_maximum = target.classes.map(|class| class == stats.column);
         // What the shifted logits add up to is the loss's, not the gradient's.
         let a = target.spread.coefficients(plan.sharers, is_maximum, [0.0; 2], 0.0);
         let gradient = RowGradient::new(&a, &sums, factor);
-        let coefficients = Coefficients::Constant(G::Wide::from_f64(target.spread.share * factor));
+        let coefficients = Coefficients::<G>::Constant(G::Wide::from_f64(target.spread.share * factor));
         let probability = G::Wide::from_f64(gradient.probability);
-        row::gradient(level, exps, Factors { probability, coefficients, upstream }, out);
+        gradient::write(level, exps, Factors { probability, coefficients, upstream }, out);
         let place = |class: usize| class.wrapping_sub(self.classes.start);
         let at_targets = target.spread.at_targets(plan.sharers);
         let mut set = |class: usize, value: f64| out[place(class)] = G::narrow(scaled(upstream, value));
@@ -136,13 +137,14 @@ impl<P: Element> Slice<'_, P> {
     ) {
         let OfRow { level, upstream, factor, merged, sums, exps } = *of_row;
         let MergedRow { stats, total_of_others, at_maximum } = merged;
-        self.general_row(row, z, sums.max, stats.column).blocks(level, scratch, |_| ());
+        // What the columns add up to is known: it does not matter whether their logits are finite.
+        self.general_row(row, z, sums.max, stats.column, true).blocks(level, scratch, |_| ());
         let of_all = GeneralSums { of_others: total_of_others, ..GeneralSums::default() };
         let a = of_all.coefficients(at_maximum, self.problem.z_factor(row));
         let gradient = RowGradient::new(&a, &sums, factor);
-        let coefficients = Coefficients::PerClass { factor, values: &scratch.coefficients };
+        let coefficients = Coefficients::<T>::PerClass(PerClass { factor, values: &scratch.room.coefficients });
         let probability = T::Wide::from_f64(gradient.probability);
-        row::gradient(level, exps, Factors { probability, coefficients, upstream }, out);
+        gradient::write(level, exps, Factors { probability, coefficients, upstream }, out);
         if self.classes.contains(&stats.column) {
             out[stats.column - self.classes.start] = G::narrow(scaled(upstream, gradient.at_maximum));
         }

@@ -9,6 +9,7 @@ use crate::check::Problem;
 use crate::element::Element;
 use crate::error::{Error, check_length};
 use crate::kernel::Loss;
+use crate::kernel::batch;
 use crate::kernel::closed_form::{Losses, Real, RowSums};
 use crate::kernel::general::{GeneralRow, GeneralScratch, GeneralSums};
 use crate::kernel::lanes::Float;
@@ -106,7 +107,7 @@ impl Add for Block {
 fn coefficient<P: Element>(problem: &Problem<P>, row: usize, class: usize) -> f64 {
     let (classes, columns) = (problem.shape().classes(), class..class + 1);
     let (z, max, m, is_finite) = (&[0.0_f64], 0.0, NO_COLUMN, true);
-    let general = GeneralRow { rows: problem, row, classes, columns, z, max, m, is_finite };
+    let general = GeneralRow { rows: batch::rows_of(problem), row, classes, columns, z, max, m, is_finite };
     let mut coefficient = 0.0;
     general.blocks(level::baseline(), &mut GeneralScratch::default(), |sums| coefficient = sums.of_others);
     coefficient
@@ -173,7 +174,7 @@ impl<W: Float> Sums<W> {
         let maxima: Vec<_> = self.maxima.iter().zip(&other.maxima).map(|(a, b)| a.merge(*b)).collect();
         let block = |(row, maximum): (usize, &RowMaximum<W>)| match &plan {
             Some(plan) => {
-                let hole = plan.row(problem, row).map(|target| plan.hole(&target));
+                let hole = plan.row(batch::rows_of(problem), row).map(|target| plan.hole(&target));
                 self.rescaled_spread(row, maximum, hole) + other.rescaled_spread(row, maximum, hole)
             }
             None => self.rescaled_general(problem, row, maximum) + other.rescaled_general(problem, row, maximum),
@@ -268,7 +269,10 @@ impl<W: Float> Sums<W> {
         }
         (merged.total_of_others, merged.at_maximum) = (sums.target.of_others, coefficient(problem, row, column));
         let a = sums.target.coefficients(merged.at_maximum, problem.z_factor(row));
-        (Losses::new(&a, &row_sums(&stats)).sums(problem.is_likeliest(level::best(), row, column)), merged)
+        (
+            Losses::new(&a, &row_sums(&stats)).sums(batch::rows_of(problem).is_likeliest(level::best(), row, column)),
+            merged,
+        )
     }
 
     /// What one counted row of a spread adds to the sums of the batch, given the sum of its shifted logits.
@@ -280,7 +284,7 @@ impl<W: Float> Sums<W> {
         stats: &RowStats<W>,
         shifted: f64,
     ) -> parts::Sums {
-        let Some(target) = plan.row(problem, row) else { return parts::Sums::default() };
+        let Some(target) = plan.row(batch::rows_of(problem), row) else { return parts::Sums::default() };
         let [Some(first), Some(second)] = self.targets[row] else {
             // All classes have been seen, but whoever saw these did not say so.
             return parts::Sums::undefined(problem.z_factor(row));

@@ -51,7 +51,7 @@ use std::ops::Range;
 use fearless_simd::Level;
 
 use super::batch;
-use super::general::{GeneralRow, GeneralScratch};
+use super::general::{GeneralRow, GeneralScratch, GeneralSums};
 use super::lanes::BLOCK;
 use super::level;
 use super::penalized::Terms;
@@ -142,7 +142,7 @@ impl<'a, P: Element> Slice<'a, P> {
             let (z, maximum) = (self.row_of(logits, row), &maxima.rows[row]);
             match &self.plan {
                 Some(plan) => {
-                    let target = plan.row(self.problem, row);
+                    let target = plan.row(batch::rows_of(self.problem), row);
                     (self.spread_blocks(level, z, plan, target.as_ref(), maximum), self.targets(z, target.as_ref()))
                 }
                 None => (self.general_blocks(level, z, row, maximum, scratch), [None; 2]),
@@ -206,25 +206,32 @@ impl<'a, P: Element> Slice<'a, P> {
         if !self.problem.is_counted(row) {
             return blocks;
         }
-        let mut of_target = Vec::with_capacity(blocks.len());
-        let (max, m) = (maximum.value.to_f64(), maximum.column);
-        self.general_row(row, z, max, m).blocks(level, scratch, |sums| of_target.push(sums));
-        for ((index, z), (block, target)) in z.chunks(BLOCK).enumerate().zip(blocks.iter_mut().zip(of_target)) {
-            block.target = target;
-            if maximum.is_finite() {
-                [block.others, _] = self.exponentials(level, z, index, maximum, NO_COLUMN);
-            } else {
-                // There are no shifted logits yet.
-                (block.target.shifted, block.target.given_shifted) = (0.0, 0.0);
+        let mut is_finite = maximum.is_finite();
+        if maximum.is_finite() {
+            for ((index, z), block) in z.chunks(BLOCK).enumerate().zip(&mut blocks) {
+                let [others, shifted] = self.exponentials(level, z, index, maximum, NO_COLUMN);
+                block.others = others;
+                is_finite &= shifted.is_finite();
             }
         }
+        let mut places = blocks.iter_mut();
+        let row = self.general_row(row, z, maximum.value.to_f64(), maximum.column, is_finite);
+        row.blocks(level, scratch, |sums| {
+            // Without a maximum there are no shifted logits yet.
+            let sums =
+                if maximum.is_finite() { sums } else { GeneralSums { shifted: 0.0, given_shifted: 0.0, ..sums } };
+            if let Some(block) = places.next() {
+                block.target = sums;
+            }
+        });
         blocks
     }
 
     /// The slice's columns of a row that is not of a spread.
-    fn general_row<'l, T>(&'l self, row: usize, z: &'l [T], max: f64, m: usize) -> GeneralRow<'l, T> {
+    fn general_row<'l, T>(&self, row: usize, z: &'l [T], max: f64, m: usize, is_finite: bool) -> GeneralRow<'_, 'l, T> {
         let classes = self.problem.shape().classes();
-        GeneralRow { rows: self.problem, row, classes, columns: self.classes.clone(), z, max, m, is_finite: false }
+        let (rows, columns) = (batch::rows_of(self.problem), self.classes.clone());
+        GeneralRow { rows, row, classes, columns, z, max, m, is_finite }
     }
 
     /// The sums of `exp(t)`, without the column of the maximum, and of `t`, without the hole, of one block of a row.
