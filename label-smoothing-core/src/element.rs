@@ -5,7 +5,8 @@ use fearless_simd::{Simd, f32x16, f64x8};
 use half::{bf16, f16};
 
 use crate::check::Problem;
-use crate::kernel::{AnyRows, Batch, Float, GradientOf, halves};
+use crate::kernel::slices::{self, Maxima, Merged, Part};
+use crate::kernel::{AnyRows, Batch, Float, GradientOf, Memory, Upstream, halves};
 use crate::parts::Sums;
 use crate::sum::Tree;
 
@@ -58,6 +59,24 @@ pub trait Element: Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + 
     #[doc(hidden)]
     fn run(batch: Batch<'_, Self>) -> Tree<Sums>;
 
+    /// The largest logits of a slice of classes, likewise.
+    #[doc(hidden)]
+    fn slice_maxima(part: &Part<'_>, logits: &[Self]) -> Maxima<Self::Wide>;
+
+    /// What a slice of classes adds up to.
+    #[doc(hidden)]
+    fn slice_sums(part: &Part<'_>, logits: &[Self], maxima: &Maxima<Self::Wide>) -> slices::Sums<Self::Wide>;
+
+    /// Writes the gradient of a slice of classes.
+    #[doc(hidden)]
+    fn slice_gradient(
+        part: &Part<'_>,
+        memory: Memory<'_, Self>,
+        merged: &Merged<Self::Wide>,
+        upstream: Upstream<'_, Self::Wide>,
+        factor: f64,
+    );
+
     /// The rows of a problem with such probabilities, likewise.
     #[doc(hidden)]
     fn rows<'p>(problem: &'p Problem<'_, Self>) -> AnyRows<'p>;
@@ -99,6 +118,24 @@ macro_rules! element {
 
             fn run(batch: Batch<'_, Self>) -> Tree<Sums> {
                 batch.run()
+            }
+
+            fn slice_maxima(part: &Part<'_>, logits: &[Self]) -> Maxima<Self::Wide> {
+                part.maxima(logits)
+            }
+
+            fn slice_sums(part: &Part<'_>, logits: &[Self], maxima: &Maxima<Self::Wide>) -> slices::Sums<Self::Wide> {
+                part.sums(logits, maxima)
+            }
+
+            fn slice_gradient(
+                part: &Part<'_>,
+                memory: Memory<'_, Self>,
+                merged: &Merged<Self::Wide>,
+                upstream: Upstream<'_, Self::Wide>,
+                factor: f64,
+            ) {
+                part.write_gradient(memory, merged, upstream, factor);
             }
 
             fn rows<'p>(problem: &'p Problem<'_, Self>) -> AnyRows<'p> {

@@ -66,7 +66,7 @@ pub(super) fn run<T: Element, P: Element>(problem: &Problem<P>, job: Job<'_, T>)
 pub(super) fn run_at<T: Element, P: Element>(level: Level, problem: &Problem<P>, job: Job<'_, T>) -> LossParts {
     let terms = Terms::new(problem.config());
     let plan = SpreadPlan::new(problem);
-    let (shape, family, rows) = (problem.shape(), problem.config().loss(), rows_of(problem));
+    let (shape, family, rows) = (problem.shape(), problem.config().loss(), P::rows(problem).get());
     let tasks = shape.outer().div_ceil(outer_rows_of_task(shape));
     // In this order: asking for the number of threads starts them.
     let splits_rows = split::is_worth_it(shape.classes()) && tasks < threads();
@@ -78,14 +78,13 @@ pub(super) fn run_at<T: Element, P: Element>(level: Level, problem: &Problem<P>,
 #[derive(Clone, Copy)]
 pub struct AnyRows<'p>(&'p dyn Rows);
 
-/// The rows of a problem.
-pub(super) fn rows_of<'p, P: Element>(problem: &'p Problem<'_, P>) -> &'p dyn Rows {
-    P::rows(problem).0
-}
-
 impl<'p> AnyRows<'p> {
     pub(crate) fn new<P: Element>(problem: &'p Problem<'_, P>) -> Self {
         Self(problem)
+    }
+
+    pub(super) fn get(&self) -> &'p dyn Rows {
+        self.0
     }
 }
 

@@ -108,7 +108,7 @@ wide_gradient_of!(half::f16, half::bf16);
 
 /// The upstream gradient.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Upstream<'a, W> {
+pub enum Upstream<'a, W> {
     /// Of the reduced loss.
     Loss(W),
     /// Of each unreduced loss.

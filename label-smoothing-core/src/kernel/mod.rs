@@ -134,10 +134,10 @@ use crate::parts::LossParts;
 pub(crate) use batch::{AnyRows, Batch};
 pub use lanes::Float;
 pub use memory::GradientOf;
+pub(crate) use memory::{Memory, Upstream};
 pub use stats::RowStats;
 
 use batch::Job;
-use memory::{Memory, Upstream};
 use stats::Stats;
 
 /// What the functions for the reduced loss return.

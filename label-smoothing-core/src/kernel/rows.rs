@@ -52,6 +52,9 @@ pub(super) enum Shares<'a> {
 
 /// A problem whatever the type of its probabilities: what rows ask of it.
 pub(super) trait Rows: Sync {
+    /// The number of classes.
+    fn classes(&self) -> usize;
+
     /// Whether the row is neither masked nor ignored.
     fn is_counted(&self, row: usize) -> bool;
 
@@ -108,6 +111,10 @@ impl Shares<'_> {
 }
 
 impl<P: Element> Rows for Problem<'_, P> {
+    fn classes(&self) -> usize {
+        self.shape().classes()
+    }
+
     fn is_counted(&self, row: usize) -> bool {
         Problem::is_counted(self, row)
     }

@@ -3,7 +3,7 @@
 use fearless_simd::Level;
 
 use super::merge::MergedRow;
-use super::{Merged, Slice};
+use super::{Merged, Part, Slice};
 use crate::element::Element;
 use crate::error::{Error, check_length};
 use crate::kernel::batch;
@@ -12,10 +12,9 @@ use crate::kernel::general::{GeneralScratch, GeneralSums};
 use crate::kernel::gradient::{self, Coefficients, Factors, PerClass};
 use crate::kernel::lanes::LANES;
 use crate::kernel::level;
-use crate::kernel::memory::{GradientOf, Upstream};
+use crate::kernel::memory::{GradientOf, Memory, Upstream, Write};
 use crate::kernel::plan::SpreadPlan;
 use crate::kernel::row;
-use crate::kernel::rows::Rows;
 use crate::kernel::task::scaled;
 
 impl<P: Element> Slice<'_, P> {
@@ -35,7 +34,10 @@ impl<P: Element> Slice<'_, P> {
     ) -> Result<(), Error> {
         self.check_gradient(logits, merged, gradient.len())?;
         match self.problem.gradient_divisor() {
-            Some(divisor) => self.write(logits, merged, Upstream::Loss(upstream), 1.0 / divisor, gradient),
+            Some(divisor) => {
+                let memory = G::memory(logits, gradient);
+                T::slice_gradient(&self.part, memory, merged, Upstream::Loss(upstream), 1.0 / divisor);
+            }
             None => gradient.fill(G::default()),
         }
         Ok(())
@@ -55,24 +57,32 @@ impl<P: Element> Slice<'_, P> {
     ) -> Result<(), Error> {
         self.check_gradient(logits, merged, gradient.len())?;
         self.problem.check_upstream(upstream.len())?;
-        self.write(logits, merged, Upstream::Losses(upstream), 1.0, gradient);
+        T::slice_gradient(&self.part, G::memory(logits, gradient), merged, Upstream::Losses(upstream), 1.0);
         Ok(())
     }
 
     fn check_gradient<T: Element>(&self, logits: &[T], merged: &Merged<T::Wide>, found: usize) -> Result<(), Error> {
-        self.check(logits)?;
+        self.part.check(logits)?;
         check_length("the slice's gradient", found, logits.len())?;
-        check_length("the rows' statistics", merged.rows.len(), self.problem.shape().rows())
+        check_length("the rows' statistics", merged.rows.len(), self.part.count)
     }
+}
 
-    fn write<T: Element, G: Element<Wide = T::Wide>>(
+impl Part<'_> {
+    /// Writes the gradient of the slice's logits; `factor` is that of the batch.
+    pub(crate) fn write_gradient<T: Element>(
         &self,
-        logits: &[T],
+        mut memory: Memory<'_, T>,
         merged: &Merged<T::Wide>,
         upstream: Upstream<'_, T::Wide>,
         factor: f64,
-        gradient: &mut [G],
     ) {
+        let (Memory::Read(logits) | Memory::Apart(logits, _) | Memory::Wide(logits, _)) = memory else { return };
+        memory.write(WriteSlice { part: self, logits, merged, upstream, factor });
+    }
+
+    fn write<T: Element, G: Element<Wide = T::Wide>>(&self, slice: &WriteSlice<'_, T>, gradient: &mut [G]) {
+        let WriteSlice { logits, merged, upstream, factor, .. } = *slice;
         let level = level::best();
         let (classes, rows) = (self.classes.len(), batch::rows_of_task(self.classes.len()));
         let tasks: Vec<_> = gradient.chunks_mut(rows * classes).enumerate().collect();
@@ -82,7 +92,7 @@ impl<P: Element> Slice<'_, P> {
             for (index, out) in gradient.chunks_mut(classes).enumerate() {
                 let row = task * rows + index;
                 let (z, merged) = (self.row_of(logits, row), merged.rows[row]);
-                if !self.problem.is_counted(row) {
+                if !self.rows.get().is_counted(row) {
                     out.fill(G::default());
                     continue;
                 }
@@ -103,7 +113,7 @@ impl<P: Element> Slice<'_, P> {
     /// The gradient of a row of a spread; see [`Task`](crate::kernel::task::Task), which writes that of a whole one.
     fn write_spread_row<G: Element>(&self, row: usize, plan: &SpreadPlan, of_row: &OfRow<'_, G::Wide>, out: &mut [G]) {
         let OfRow { level, upstream, factor, merged: MergedRow { stats, .. }, sums, exps } = *of_row;
-        let Some(target) = plan.row(batch::rows_of(self.problem), row) else { return };
+        let Some(target) = plan.row(self.rows.get(), row) else { return };
         let is_maximum = target.classes.map(|class| class == stats.column);
         // What the shifted logits add up to is the loss's, not the gradient's.
         let a = target.spread.coefficients(plan.sharers, is_maximum, [0.0; 2], 0.0);
@@ -140,7 +150,7 @@ impl<P: Element> Slice<'_, P> {
         // What the columns add up to is known: it does not matter whether their logits are finite.
         self.general_row(row, z, sums.max, stats.column, true).blocks(level, scratch, |_| ());
         let of_all = GeneralSums { of_others: total_of_others, ..GeneralSums::default() };
-        let a = of_all.coefficients(at_maximum, self.problem.z_factor(row));
+        let a = of_all.coefficients(at_maximum, self.rows.get().z_factor(row));
         let gradient = RowGradient::new(&a, &sums, factor);
         let coefficients = Coefficients::<T>::PerClass(PerClass { factor, values: &scratch.room.coefficients });
         let probability = T::Wide::from_f64(gradient.probability);
@@ -148,6 +158,21 @@ impl<P: Element> Slice<'_, P> {
         if self.classes.contains(&stats.column) {
             out[stats.column - self.classes.start] = G::narrow(scaled(upstream, gradient.at_maximum));
         }
+    }
+}
+
+/// What a slice's gradient is made of.
+struct WriteSlice<'a, T: Element> {
+    part: &'a Part<'a>,
+    logits: &'a [T],
+    merged: &'a Merged<T::Wide>,
+    upstream: Upstream<'a, T::Wide>,
+    factor: f64,
+}
+
+impl<T: Element> Write<T> for WriteSlice<'_, T> {
+    fn to<G: Element<Wide = T::Wide>>(self, gradient: &mut [G]) {
+        self.part.write(&self, gradient);
     }
 }
 

@@ -9,7 +9,6 @@ use crate::check::Problem;
 use crate::element::Element;
 use crate::error::{Error, check_length};
 use crate::kernel::Loss;
-use crate::kernel::batch;
 use crate::kernel::closed_form::{Losses, Real, RowSums};
 use crate::kernel::general::{GeneralRow, GeneralScratch, GeneralSums};
 use crate::kernel::lanes::Float;
@@ -104,10 +103,10 @@ impl Add for Block {
 }
 
 /// One coefficient of a counted row that is not of a spread.
-fn coefficient<P: Element>(problem: &Problem<P>, row: usize, class: usize) -> f64 {
-    let (classes, columns) = (problem.shape().classes(), class..class + 1);
+fn coefficient(rows: &dyn Rows, row: usize, class: usize) -> f64 {
+    let (classes, columns) = (rows.classes(), class..class + 1);
     let (z, max, m, is_finite) = (&[0.0_f64], 0.0, NO_COLUMN, true);
-    let general = GeneralRow { rows: batch::rows_of(problem), row, classes, columns, z, max, m, is_finite };
+    let general = GeneralRow { rows, row, classes, columns, z, max, m, is_finite };
     let mut coefficient = 0.0;
     general.blocks(level::baseline(), &mut GeneralScratch::default(), |sums| coefficient = sums.of_others);
     coefficient
@@ -166,18 +165,18 @@ impl<W: Float> Sums<W> {
     /// # Errors
     ///
     /// Another number of rows, and classes that both have seen.
-    pub fn merge(&self, other: &Self, problem: &Problem<impl Element>) -> Result<Self, Error> {
+    pub fn merge<P: Element>(&self, other: &Self, problem: &Problem<P>) -> Result<Self, Error> {
         self.check_for(problem)?;
         other.check_for(problem)?;
-        let plan = SpreadPlan::new(problem);
+        let (plan, rows) = (SpreadPlan::new(problem), P::rows(problem).get());
         let classes = joined(&self.classes, &other.classes)?;
         let maxima: Vec<_> = self.maxima.iter().zip(&other.maxima).map(|(a, b)| a.merge(*b)).collect();
         let block = |(row, maximum): (usize, &RowMaximum<W>)| match &plan {
             Some(plan) => {
-                let hole = plan.row(batch::rows_of(problem), row).map(|target| plan.hole(&target));
+                let hole = plan.row(rows, row).map(|target| plan.hole(&target));
                 self.rescaled_spread(row, maximum, hole) + other.rescaled_spread(row, maximum, hole)
             }
-            None => self.rescaled_general(problem, row, maximum) + other.rescaled_general(problem, row, maximum),
+            None => self.rescaled_general(rows, row, maximum) + other.rescaled_general(rows, row, maximum),
         };
         let blocks = maxima.iter().enumerate().map(block).collect();
         let targets = self.targets.iter().zip(&other.targets).map(|(a, b)| either(*a, *b)).collect();
@@ -196,14 +195,14 @@ impl<W: Float> Sums<W> {
     }
 
     /// The sums of any other row, likewise.
-    fn rescaled_general(&self, problem: &Problem<impl Element>, row: usize, maximum: &RowMaximum<W>) -> Block {
+    fn rescaled_general(&self, rows: &dyn Rows, row: usize, maximum: &RowMaximum<W>) -> Block {
         let sums = self.added_up(row);
         let own = &self.maxima[row];
-        let Some(distance) = own.distance_to(maximum).filter(|_| problem.is_counted(row)) else { return sums };
+        let Some(distance) = own.distance_to(maximum).filter(|_| rows.is_counted(row)) else { return sums };
         let others = self.rescaled_exponentials(row, sums.others, distance);
         let mut target = sums.target;
         if self.has_seen(own.column) {
-            target.of_others += coefficient(problem, row, own.column);
+            target.of_others += coefficient(rows, row, own.column);
         }
         target.shifted += target.of_others.times_selected(distance);
         target.given_shifted += target.given.times_selected(distance);
@@ -238,7 +237,7 @@ impl<W: Float> Sums<W> {
         let plan = SpreadPlan::new(problem);
         let (mut tree, mut row_losses, mut merged) = (Tree::new(), Vec::with_capacity(rows), Vec::with_capacity(rows));
         for row in 0..rows {
-            let (sums, of_row) = self.row(problem, plan.as_ref(), row);
+            let (sums, of_row) = self.row(P::rows(problem).get(), plan.as_ref(), row);
             merged.push(of_row);
             row_losses.push(W::from_f64(sums.loss.value()));
             tree.push(row, 0, sums);
@@ -249,45 +248,37 @@ impl<W: Float> Sums<W> {
     }
 
     /// What a row adds to the sums of the batch, and what its gradient needs.
-    fn row<P: Element>(
-        &self,
-        problem: &Problem<P>,
-        plan: Option<&SpreadPlan>,
-        row: usize,
-    ) -> (parts::Sums, MergedRow<W>) {
+    fn row(&self, rows: &dyn Rows, plan: Option<&SpreadPlan>, row: usize) -> (parts::Sums, MergedRow<W>) {
         let (sums, RowMaximum { value, column }) = (self.added_up(row), self.maxima[row]);
         let stats = RowStats { max: value, column, others: sums.others };
         let mut merged = MergedRow { stats, total_of_others: 0.0, at_maximum: 0.0 };
-        if !problem.is_counted(row) {
+        if !rows.is_counted(row) {
             return (parts::Sums::default(), merged);
         }
         if !self.maxima[row].is_finite() {
-            return (parts::Sums::undefined(problem.z_factor(row)), merged);
+            return (parts::Sums::undefined(rows.z_factor(row)), merged);
         }
         if let Some(plan) = plan {
-            return (self.spread_row(problem, row, plan, &stats, sums.shifted), merged);
+            return (self.spread_row(rows, row, plan, &stats, sums.shifted), merged);
         }
-        (merged.total_of_others, merged.at_maximum) = (sums.target.of_others, coefficient(problem, row, column));
-        let a = sums.target.coefficients(merged.at_maximum, problem.z_factor(row));
-        (
-            Losses::new(&a, &row_sums(&stats)).sums(batch::rows_of(problem).is_likeliest(level::best(), row, column)),
-            merged,
-        )
+        (merged.total_of_others, merged.at_maximum) = (sums.target.of_others, coefficient(rows, row, column));
+        let a = sums.target.coefficients(merged.at_maximum, rows.z_factor(row));
+        (Losses::new(&a, &row_sums(&stats)).sums(rows.is_likeliest(level::best(), row, column)), merged)
     }
 
     /// What one counted row of a spread adds to the sums of the batch, given the sum of its shifted logits.
-    fn spread_row<P: Element>(
+    fn spread_row(
         &self,
-        problem: &Problem<P>,
+        rows: &dyn Rows,
         row: usize,
         plan: &SpreadPlan,
         stats: &RowStats<W>,
         shifted: f64,
     ) -> parts::Sums {
-        let Some(target) = plan.row(batch::rows_of(problem), row) else { return parts::Sums::default() };
+        let Some(target) = plan.row(rows, row) else { return parts::Sums::default() };
         let [Some(first), Some(second)] = self.targets[row] else {
             // All classes have been seen, but whoever saw these did not say so.
-            return parts::Sums::undefined(problem.z_factor(row));
+            return parts::Sums::undefined(rows.z_factor(row));
         };
         let (max, is_maximum) = (stats.max.to_f64(), target.classes.map(|class| class == stats.column));
         let a = target.spread.coefficients(plan.sharers, is_maximum, [first - max, second - max], shifted);

@@ -50,7 +50,7 @@ use std::ops::Range;
 
 use fearless_simd::Level;
 
-use super::batch;
+use super::batch::{self, AnyRows};
 use super::general::{GeneralRow, GeneralScratch, GeneralSums};
 use super::lanes::BLOCK;
 use super::level;
@@ -73,8 +73,17 @@ use merge::{Block, RowMaximum};
 #[derive(Debug)]
 pub struct Slice<'a, P: Clone> {
     problem: &'a Problem<'a, P>,
+    part: Part<'a>,
+}
+
+/// The same whatever the type of the probabilities; see [`Element::slice_sums`].
+#[derive(Debug)]
+pub struct Part<'a> {
+    rows: AnyRows<'a>,
     /// None if the rows are not all of a spread.
     plan: Option<SpreadPlan<'a>>,
+    /// The number of rows.
+    count: usize,
     classes: Range<usize>,
 }
 
@@ -108,7 +117,8 @@ impl<'a, P: Element> Slice<'a, P> {
                     .to_owned(),
             );
         }
-        Ok(Self { problem, plan: SpreadPlan::new(problem), classes })
+        let (count, plan) = (problem.shape().rows(), SpreadPlan::new(problem));
+        Ok(Self { problem, part: Part { rows: P::rows(problem), plan, count, classes } })
     }
 
     /// The largest logit of each row of the slice.
@@ -117,15 +127,8 @@ impl<'a, P: Element> Slice<'a, P> {
     ///
     /// A wrong number of logits.
     pub fn maxima<T: Element>(&self, logits: &[T]) -> Result<Maxima<T::Wide>, Error> {
-        self.check(logits)?;
-        let level = level::best();
-        let rows = self.each_row(|row, _| {
-            let z = self.row_of(logits, row);
-            let Maximum { value, is_number } = row::maximum(level, z);
-            let value = if is_number { value } else { T::Wide::from_f64(f64::NAN) };
-            RowMaximum { value, column: self.classes.start + row::column_of(level, z, value) }
-        });
-        Ok(Maxima { rows, classes: vec![self.classes.clone()] })
+        self.part.check(logits)?;
+        Ok(T::slice_maxima(&self.part, logits))
     }
 
     /// The sums of each row of the slice, relative to the given maxima: those merged from all slices, or, for
@@ -135,25 +138,44 @@ impl<'a, P: Element> Slice<'a, P> {
     ///
     /// A wrong number of logits, and maxima of another number of rows.
     pub fn sums<T: Element>(&self, logits: &[T], maxima: &Maxima<T::Wide>) -> Result<Sums<T::Wide>, Error> {
-        self.check(logits)?;
-        maxima.check_rows(self.problem.shape().rows())?;
+        self.part.check(logits)?;
+        maxima.check_rows(self.part.count)?;
+        Ok(T::slice_sums(&self.part, logits, maxima))
+    }
+}
+
+impl Part<'_> {
+    /// The largest logit of each row.
+    pub(crate) fn maxima<T: Element>(&self, logits: &[T]) -> Maxima<T::Wide> {
+        let level = level::best();
+        let rows = self.each_row(|row, _| {
+            let z = self.row_of(logits, row);
+            let Maximum { value, is_number } = row::maximum(level, z);
+            let value = if is_number { value } else { T::Wide::from_f64(f64::NAN) };
+            RowMaximum { value, column: self.classes.start + row::column_of(level, z, value) }
+        });
+        Maxima { rows, classes: vec![self.classes.clone()] }
+    }
+
+    /// The sums of each row, relative to the given maxima.
+    pub(crate) fn sums<T: Element>(&self, logits: &[T], maxima: &Maxima<T::Wide>) -> Sums<T::Wide> {
         let level = level::best();
         let rows = self.each_row(|row, scratch| {
             let (z, maximum) = (self.row_of(logits, row), &maxima.rows[row]);
             match &self.plan {
                 Some(plan) => {
-                    let target = plan.row(batch::rows_of(self.problem), row);
+                    let target = plan.row(self.rows.get(), row);
                     (self.spread_blocks(level, z, plan, target.as_ref(), maximum), self.targets(z, target.as_ref()))
                 }
                 None => (self.general_blocks(level, z, row, maximum, scratch), [None; 2]),
             }
         });
         let (blocks, targets): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-        Ok(Sums { maxima: maxima.rows.clone(), blocks: blocks.concat(), targets, classes: vec![self.classes.clone()] })
+        Sums { maxima: maxima.rows.clone(), blocks: blocks.concat(), targets, classes: vec![self.classes.clone()] }
     }
 
     fn check<T>(&self, logits: &[T]) -> Result<(), Error> {
-        check_length("the slice's logits", logits.len(), self.problem.shape().rows() * self.classes.len())
+        check_length("the slice's logits", logits.len(), self.count * self.classes.len())
     }
 
     fn row_of<'l, T>(&self, logits: &'l [T], row: usize) -> &'l [T] {
@@ -162,9 +184,8 @@ impl<'a, P: Element> Slice<'a, P> {
 
     /// What `each` gives for each row, on the current rayon pool if there are many.
     fn each_row<R: Send>(&self, each: impl Fn(usize, &mut GeneralScratch) -> R + Sync + Send) -> Vec<R> {
-        let rows = self.problem.shape().rows();
         let step = batch::rows_of_task(self.classes.len());
-        let tasks: Vec<_> = (0..rows).step_by(step).map(|first| first..rows.min(first + step)).collect();
+        let tasks: Vec<_> = (0..self.count).step_by(step).map(|first| first..self.count.min(first + step)).collect();
         let of_task = |task: Range<usize>| {
             let mut scratch = GeneralScratch::default();
             task.map(|row| each(row, &mut scratch)).collect::<Vec<_>>()
@@ -203,7 +224,7 @@ impl<'a, P: Element> Slice<'a, P> {
         scratch: &mut GeneralScratch,
     ) -> Vec<Block> {
         let mut blocks = vec![Block::default(); z.len().div_ceil(BLOCK)];
-        if !self.problem.is_counted(row) {
+        if !self.rows.get().is_counted(row) {
             return blocks;
         }
         let mut is_finite = maximum.is_finite();
@@ -229,9 +250,8 @@ impl<'a, P: Element> Slice<'a, P> {
 
     /// The slice's columns of a row that is not of a spread.
     fn general_row<'l, T>(&self, row: usize, z: &'l [T], max: f64, m: usize, is_finite: bool) -> GeneralRow<'_, 'l, T> {
-        let classes = self.problem.shape().classes();
-        let (rows, columns) = (batch::rows_of(self.problem), self.classes.clone());
-        GeneralRow { rows, row, classes, columns, z, max, m, is_finite }
+        let (rows, columns) = (self.rows.get(), self.classes.clone());
+        GeneralRow { rows, row, classes: rows.classes(), columns, z, max, m, is_finite }
     }
 
     /// The sums of `exp(t)`, without the column of the maximum, and of `t`, without the hole, of one block of a row.
