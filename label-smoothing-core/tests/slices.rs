@@ -235,6 +235,28 @@ fn slices_that_meet_elsewhere_are_near_the_whole() {
     near::<f64>(f64::UNIT_ROUNDOFF);
 }
 
+/// Whatever the rows' coefficients and wherever the slice comes: its own maximum is `-inf`, and no logit has a distance from it.
+#[test]
+fn a_target_in_a_slice_of_nothing_has_an_infinite_likelihood() {
+    let weighted =
+        Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.1 }).class_weights(class_weights(6));
+    for config in [Config::cross_entropy(), weighted].map(|config| config.build().unwrap()) {
+        let nothing = [f64::NEG_INFINITY; 3];
+        let of_class = |class: i64, logits: [[f64; 3]; 2], is_one_pass: bool| {
+            let targets = Targets::<f32>::indices(Array::new([1], vec![class]));
+            let problem = Problem::new(&config, &[1, 6], targets).unwrap();
+            let (merged, _) = in_slices(&problem, &logits.concat(), &[3], is_one_pass);
+            (merged.loss.value, merged.loss.parts.nll())
+        };
+        for is_one_pass in [true, false] {
+            for (class, logits) in [(1, [nothing, [1.0, 2.0, 0.5]]), (4, [[1.0, 2.0, 0.5], nothing])] {
+                let found = of_class(class, logits, is_one_pass);
+                assert_eq!(found, (f64::INFINITY, f64::INFINITY), "{class} {is_one_pass} {config:?}");
+            }
+        }
+    }
+}
+
 /// What a library gives that takes each slice for a vocabulary of its own (Megatron-LM smooths over the local slice): the
 /// smoothing's mean of `log p` over the slice that holds the target.
 #[test]

@@ -168,6 +168,7 @@ fn near_the_reference<T: Element>() {
         let losses = reference::row_losses(&problem, &wide).unwrap();
         let gradient = reference::loss_gradient(&problem, &wide, 1.0).unwrap();
         let factor = 1.0 / problem.gradient_divisor().unwrap();
+        assert_eq!((losses.len(), gradient.len()), (ours.losses.len(), ours.gradient.len()));
         for (ours, exact) in ours.losses.iter().zip(&losses) {
             let bound = 8.0 * T::Wide::UNIT_ROUNDOFF * (exact.abs() + 16.0);
             assert!(

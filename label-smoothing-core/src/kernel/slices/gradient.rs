@@ -69,7 +69,7 @@ impl<P: Element> Slice<'_, P> {
 }
 
 impl Part<'_> {
-    /// Writes the gradient of the slice's logits; `factor` is that of the batch.
+    /// Writes the gradient of the slice's logits elsewhere; `factor` is that of the batch.
     pub(crate) fn write_gradient<T: Element>(
         &self,
         mut memory: Memory<'_, T>,
