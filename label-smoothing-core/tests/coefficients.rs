@@ -4,8 +4,10 @@
 mod common;
 
 use common::{class_weights, prior};
+use label_smoothing_core::reference::Coefficients;
 use label_smoothing_core::{
-    Array, ClassWeighting, Config, ConfigBuilder, NonFiniteLogits, Problem, Smoothing, Targets, kernel, reference,
+    Array, ClassWeighting, Config, ConfigBuilder, ErrorKind, Likelihood, NonFiniteLogits, Penalty, Problem, Smoothing,
+    Targets, kernel, reference,
 };
 
 const ROWS: usize = 19;
@@ -182,4 +184,27 @@ fn the_likeliest_class_of_an_empty_sparse_target_is_the_first() {
             assert_near_the_definition(&problem, &logits);
         }
     }
+}
+
+#[test]
+fn an_undecided_logit_and_an_undecided_target_are_no() {
+    let config = Config::binary_cross_entropy().build().unwrap();
+    let targets = Targets::<f64>::probabilities(Array::new([1, 4], vec![0.5, 1.0, 0.5, 1.0]));
+    let problem = Problem::new(&config, &[1, 4], targets).unwrap();
+    let logits = [0.0, 0.0, 1.0, 1.0];
+    // The first and the last are right.
+    assert_eq!(kernel::loss(&problem, &logits).unwrap().parts.correct(), 2);
+    assert_eq!(reference::parts(&problem, &logits).unwrap().correct(), 2);
+}
+
+#[test]
+fn coefficients_are_refused_where_a_loss_is_more_than_they_are() {
+    let penalized = Config::cross_entropy().penalties([Penalty::Confidence { strength: 0.1 }]);
+    let focal = Config::cross_entropy().likelihood(Likelihood::Focal { gamma: 2.0, alpha: None });
+    for (config, what) in [(penalized, "the penalty confidence"), (focal, "the likelihood focal")] {
+        let error = Coefficients::check(&config.build().unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+        assert!(error.to_string().starts_with(what), "{error}");
+    }
+    assert!(Coefficients::check(&Config::cross_entropy().z_loss(0.1).build().unwrap()).is_ok());
 }
