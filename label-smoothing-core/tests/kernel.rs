@@ -1,7 +1,8 @@
 //! The kernel's public functions against each other: the same bits whichever way one asks.
 
 use label_smoothing_core::{
-    Array, Config, Element, EmptyMean, Error, Penalty, Problem, Smoothing, Targets, bf16, f16, kernel,
+    Array, Config, ConfigBuilder, Element, EmptyMean, Error, Penalty, Problem, Reduction, Smoothing, Targets, bf16,
+    f16, kernel,
 };
 
 const ROWS: usize = 37;
@@ -117,6 +118,19 @@ fn statistics_of_more_classes_are_refused() {
 }
 
 /// Where the denominator is 0, no mean is a number, though smoothing gives classes of weight a loss.
+#[test]
+fn a_sum_of_row_losses_is_reduced_as_configured() {
+    let start = Config::cross_entropy;
+    let reduced = |config: ConfigBuilder, targets: &[i64]| {
+        let config = config.ignore_index([-1]).build().unwrap();
+        problem::<f64>(&config, targets, 2).reduce(6.0)
+    };
+    assert_eq!(reduced(start(), &[0, -1, 1]), 3.0);
+    assert_eq!(reduced(start().reduction(Reduction::Sum), &[0, -1, 1]), 6.0);
+    assert!(reduced(start(), &[-1]).is_nan());
+    assert_eq!(reduced(start().empty_mean(EmptyMean::Zero), &[-1]), 0.0);
+}
+
 #[test]
 fn a_mean_over_nothing_is_none_in_the_parts_too() {
     let smoothed = Config::cross_entropy().smoothing(Smoothing::Uniform { epsilon: 0.1 });
