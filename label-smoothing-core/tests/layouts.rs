@@ -5,7 +5,7 @@ mod common;
 
 use common::{bits, class_weights};
 use label_smoothing_core::{
-    Array, Config, Element, LossParts, Penalty, Problem, Reduction, Smoothing, Targets, f16, kernel, reference,
+    Array, Config, Element, Error, LossParts, Penalty, Problem, Reduction, Smoothing, Targets, f16, kernel, reference,
 };
 
 /// Whole groups of rows of every type, and a rest.
@@ -170,5 +170,22 @@ fn rows_add_up_alike_wherever_a_batch_is_cut() {
         };
         let ours = parts(&[OUTER, CLASSES, INNER], &[OUTER, INNER], &apart);
         assert_eq!(ours, parts(&[OUTER * INNER, CLASSES], &[OUTER * INNER], &last), "{:?}", config.loss());
+    }
+}
+
+/// Whichever value it is, with the classes side by side and apart.
+#[test]
+fn a_probability_that_is_none_is_found_wherever_it_lies() {
+    let start = Config::cross_entropy();
+    for (axis, shape) in [(1, [2, 3, 2]), (2, [2, 2, 3])] {
+        let config = start.clone().class_axis(axis).build().unwrap();
+        for wrong in 0..12 {
+            let mut values = vec![0.25; 12];
+            values[wrong] = -0.5;
+            let class = if axis == 1 { wrong / 2 % 3 } else { wrong % 3 };
+            let error = Problem::new(&config, &shape, Targets::probabilities(Array::new(shape, values))).unwrap_err();
+            let found = matches!(error, Error::Probability { class: found, value: -0.5, .. } if found == class);
+            assert!(found, "value {wrong} of {shape:?}: {error}");
+        }
     }
 }
