@@ -76,7 +76,8 @@ where
         Coefficients::OfTarget(of) => match of.target.kind(simd) {
             Kind::Uniform(formula) => factors.with(Formed { formula, of }).write(simd, exps, out),
             Kind::Distributed(formula) => factors.with(Formed { formula, of }).write(simd, exps, out),
-            Kind::Other(formula) => factors.with(Formed { formula, of }).write(simd, exps, out),
+            Kind::WeightedUniform(formula) => factors.with(Formed { formula, of }).write(simd, exps, out),
+            Kind::WeightedDistributed(formula) => factors.with(Formed { formula, of }).write(simd, exps, out),
         },
     });
 }
@@ -159,7 +160,8 @@ struct Formed<'a, T, F> {
 impl<S: Simd, T: Element, F: Formula<S>> Vectors<S, T::Wide> for Formed<'_, T, F> {
     #[inline(always)]
     fn vector(&self, simd: S, place: usize) -> <T::Wide as Float>::Vector<S> {
-        self.of.vector(simd, &self.formula, &self.of.given[place..place + T::Wide::WIDTH], place)
+        let given = &self.of.given[place..place + T::Wide::WIDTH];
+        self.of.vector(simd, &self.formula, given, place)
     }
 
     #[inline(always)]

@@ -15,7 +15,7 @@ use super::plan::NO_COLUMN;
 use super::rows::{RowSmoothing, Shares};
 use crate::element::Element;
 
-/// Columns whose sums are in registers at once. All of the [`LANES`] would take more than most processors have.
+/// Columns whose sums are in registers at once. All of the [`LANES`] would take more than any processor has.
 const PAIR: usize = 2 * WIDTH;
 
 /// What becomes of a row's target.
@@ -44,18 +44,6 @@ impl RowSmoothing<'_> {
 pub(super) trait Formula<S: Simd> {
     /// Those of eight classes from `class` on, whose target as given is `q`.
     fn coefficients(&self, simd: S, q: f64x8<S>, class: usize) -> f64x8<S>;
-}
-
-/// Any target; there may be fewer than eight classes.
-impl<S: Simd> Formula<S> for Target<'_> {
-    #[inline(always)]
-    fn coefficients(&self, simd: S, q: f64x8<S>, class: usize) -> f64x8<S> {
-        let smoothed = self.smoothing.smooth(simd, q, class);
-        match self.weights {
-            Some(weights) => smoothed * (eight(simd, weights, class) * self.factor),
-            None => smoothed * self.factor,
-        }
-    }
 }
 
 /// Targets whose smoothing and weight are the same for each class.
@@ -88,25 +76,62 @@ impl<S: Simd> Formula<S> for Distributed<'_, S> {
     }
 }
 
-/// The formula of a target: where it is a common one, without questions in the loop over the classes.
+/// Targets with class weights: another formula, whose factor is 1, and the weights times the row's.
+pub(super) struct Weighted<'a, S: Simd, F> {
+    smoothed: F,
+    weights: &'a [f64],
+    factor: f64x8<S>,
+}
+
+impl<S: Simd, F: Formula<S>> Formula<S> for Weighted<'_, S, F> {
+    #[inline(always)]
+    fn coefficients(&self, simd: S, q: f64x8<S>, class: usize) -> f64x8<S> {
+        let weights = f64x8::from_slice(simd, &self.weights[class..class + WIDTH]) * self.factor;
+        self.smoothed.coefficients(simd, q, class) * weights
+    }
+}
+
+/// The formula of a target, without a question in the loop over the classes.
 pub(super) enum Kind<'a, S: Simd> {
     Uniform(Uniform<S>),
     Distributed(Distributed<'a, S>),
-    Other(Target<'a>),
+    WeightedUniform(Weighted<'a, S, Uniform<S>>),
+    WeightedDistributed(Weighted<'a, S, Distributed<'a, S>>),
 }
 
 impl<'a> Target<'a> {
     #[inline(always)]
     pub(super) fn kind<S: Simd>(&self, simd: S) -> Kind<'a, S> {
-        let (rest, factor) = (f64x8::splat(simd, 1.0 - self.smoothing.epsilon), f64x8::splat(simd, self.factor));
-        match (self.weights, self.smoothing.shares) {
-            (None, Shares::Constant(share)) => {
-                Kind::Uniform(Uniform { rest, share: f64x8::splat(simd, share), factor })
+        let splat = |value: f64| f64x8::splat(simd, value);
+        let (rest, weight) = (splat(1.0 - self.smoothing.epsilon), splat(self.factor));
+        let factor = if self.weights.is_some() { splat(1.0) } else { weight };
+        match (self.smoothing.shares, self.weights) {
+            (Shares::Constant(share), weights) => {
+                let smoothed = Uniform { rest, share: splat(share), factor };
+                match weights {
+                    Some(weights) => Kind::WeightedUniform(Weighted { smoothed, weights, factor: weight }),
+                    None => Kind::Uniform(smoothed),
+                }
             }
-            (None, Shares::PerClass { factor: epsilon, values }) => {
-                Kind::Distributed(Distributed { rest, epsilon: f64x8::splat(simd, epsilon), values, factor })
+            (Shares::PerClass { factor: epsilon, values }, weights) => {
+                let smoothed = Distributed { rest, epsilon: splat(epsilon), values, factor };
+                match weights {
+                    Some(weights) => Kind::WeightedDistributed(Weighted { smoothed, weights, factor: weight }),
+                    None => Kind::Distributed(smoothed),
+                }
             }
-            (Some(_), _) => Kind::Other(*self),
+        }
+    }
+}
+
+/// Of any target, and at the row's end of fewer classes: with questions.
+impl<S: Simd> Formula<S> for Target<'_> {
+    #[inline(always)]
+    fn coefficients(&self, simd: S, q: f64x8<S>, class: usize) -> f64x8<S> {
+        let smoothed = self.smoothing.smooth(simd, q, class);
+        match self.weights {
+            Some(weights) => smoothed * (eight(simd, weights, class) * self.factor),
+            None => smoothed * self.factor,
         }
     }
 }
@@ -153,8 +178,8 @@ pub(super) struct Block<'b, T, Q> {
     pub(super) is_finite: bool,
 }
 
-/// The lanes of the sums: of `a`, `a t`, `q` and `q t`.
-type Lanes<S> = [[f64x8<S>; 2]; 4];
+/// [`PAIR`] lanes of the sums: of `a`, `a t`, `q` and `q t`.
+type Sums<S> = [[f64x8<S>; 2]; 4];
 
 impl<T: Element, Q: Element> Block<'_, T, Q> {
     /// What the columns add up to, and the coefficient in that of the maximum. The coefficients are left in `kept`, which has
@@ -163,7 +188,8 @@ impl<T: Element, Q: Element> Block<'_, T, Q> {
         dispatch!(level, simd => match self.target.kind(simd) {
             Kind::Uniform(formula) => self.add::<_, KEEPS>(simd, &formula, kept),
             Kind::Distributed(formula) => self.add::<_, KEEPS>(simd, &formula, kept),
-            Kind::Other(target) => self.add::<_, KEEPS>(simd, &target, kept),
+            Kind::WeightedUniform(formula) => self.add::<_, KEEPS>(simd, &formula, kept),
+            Kind::WeightedDistributed(formula) => self.add::<_, KEEPS>(simd, &formula, kept),
         })
     }
 
@@ -174,32 +200,50 @@ impl<T: Element, Q: Element> Block<'_, T, Q> {
         formula: &impl Formula<S>,
         kept: &mut [f64],
     ) -> (GeneralSums, f64) {
-        let count = self.given.len();
-        // Whole groups of lanes on either side of the one that holds the maximum; that one, and what is left at the end.
-        let whole = if self.is_finite { count / LANES * LANES } else { 0 };
-        let special = (self.m / LANES * LANES).min(whole);
-        let after = (special + LANES).min(whole);
-        let mut lanes = [[f64x8::splat(simd, 0.0); 4]; 4];
         let mut at_maximum = 0.0;
-        for (lane, part) in [(0, 0), (PAIR, 2)] {
-            let mut sums: Lanes<S> = [[f64x8::splat(simd, 0.0); 2]; 4];
-            for (run, others) in [(0..special, special..after), (after..whole, whole..count)] {
-                self.add_run::<S, KEEPS>(simd, formula, lane, run, &mut sums, kept);
-                for at in others.step_by(LANES) {
-                    at_maximum += self.add_special::<S, KEEPS>(simd, at + lane, &mut sums, kept);
-                }
-            }
-            for (lanes, [low, high]) in lanes.iter_mut().zip(sums) {
-                (lanes[part], lanes[part + 1]) = (low, high);
-            }
-        }
-        let [of_others, shifted, given, given_shifted] = lanes;
-        let sum = |lanes: [f64x8<S>; 4]| join(f64::fold(simd, &lanes).as_slice());
-        let (of_others, shifted, given, given_shifted) = (sum(of_others), sum(shifted), sum(given), sum(given_shifted));
-        (GeneralSums { of_others, shifted, given, given_shifted, offset: 0.0 }, at_maximum)
+        let low = self.add_lanes::<S, KEEPS>(simd, formula, 0, &mut at_maximum, kept);
+        let high = self.add_lanes::<S, KEEPS>(simd, formula, PAIR, &mut at_maximum, kept);
+        let sum = |which: usize| {
+            let ([a, b], [c, d]) = (low[which], high[which]);
+            join(f64::fold(simd, &[a, b, c, d]).as_slice())
+        };
+        let sums =
+            GeneralSums { of_others: sum(0), shifted: sum(1), given: sum(2), given_shifted: sum(3), offset: 0.0 };
+        (sums, at_maximum)
     }
 
-    /// Adds the [`PAIR`] of lanes from `lane` on, of whole groups of them, whose logits are finite and not the maximum.
+    /// [`PAIR`] lanes from `lane` on of every group of lanes.
+    #[inline(always)]
+    fn add_lanes<S: Simd, const KEEPS: bool>(
+        &self,
+        simd: S,
+        formula: &impl Formula<S>,
+        lane: usize,
+        at_maximum: &mut f64,
+        kept: &mut [f64],
+    ) -> Sums<S> {
+        let count = self.given.len();
+        let whole = if self.is_finite { count / LANES * LANES } else { 0 };
+        // Whole groups on either side of the one that holds the maximum in these lanes; that one, and what is left at the end.
+        let has_maximum = (self.m % LANES).wrapping_sub(lane) < PAIR;
+        let special = if has_maximum { (self.m / LANES * LANES).min(whole) } else { whole };
+        let after = (special + LANES).min(whole);
+        let mut sums = [[f64x8::splat(simd, 0.0); 2]; 4];
+        for (run, others) in [(0..special, special..after), (after..whole, whole..count)] {
+            self.add_run::<S, KEEPS>(simd, formula, lane, run, &mut sums, kept);
+            for group in others.step_by(LANES) {
+                for half in 0..2 {
+                    let at = group + lane + half * WIDTH;
+                    if at < count {
+                        *at_maximum += self.add_special::<S, KEEPS>(simd, at, half, &mut sums, kept);
+                    }
+                }
+            }
+        }
+        sums
+    }
+
+    /// Adds whole groups whose logits are finite and not the maximum.
     #[inline(always)]
     fn add_run<S: Simd, const KEEPS: bool>(
         &self,
@@ -207,7 +251,7 @@ impl<T: Element, Q: Element> Block<'_, T, Q> {
         formula: &impl Formula<S>,
         lane: usize,
         columns: Range<usize>,
-        sums: &mut Lanes<S>,
+        sums: &mut Sums<S>,
         kept: &mut [f64],
     ) {
         let [mut others, mut shifted, mut given, mut given_shifted] = *sums;
@@ -233,36 +277,36 @@ impl<T: Element, Q: Element> Block<'_, T, Q> {
         *sums = [others, shifted, given, given_shifted];
     }
 
-    /// Adds [`PAIR`] columns from `at` on of any kind; the coefficient in the column of the maximum, if it is one of them.
+    /// Adds eight columns from `at` on of any kind to half of the lanes; the coefficient in the column of the maximum, if it is one of them.
     #[inline(always)]
     fn add_special<S: Simd, const KEEPS: bool>(
         &self,
         simd: S,
         at: usize,
-        sums: &mut Lanes<S>,
+        half: usize,
+        sums: &mut Sums<S>,
         kept: &mut [f64],
     ) -> f64 {
-        let mut at_maximum = 0.0;
-        let (mut q, mut z) = ([Q::default(); PAIR], [T::default(); PAIR]);
-        let (q, z) = (padded(self.given, at, PAIR, &mut q), padded(self.z, at, PAIR, &mut z));
-        let (q, z) = (widened(simd, q), widened(simd, z));
-        for half in 0..2 {
-            let (q, at) = (q[half], at + half * WIDTH);
-            let counted = self.given.len().saturating_sub(at);
-            let t = masked::<S, f64>(simd, z[half] - self.max, counted, NO_COLUMN);
-            let a = self.target.coefficients(simd, q, self.first + at);
-            let a = masked::<S, f64>(simd, a, counted, NO_COLUMN);
-            if KEEPS {
-                a.store_slice(&mut kept[at..at + WIDTH]);
+        let counted = self.given.len() - at;
+        let column = |column: usize| (self.given.get(at + column), self.z.get(at + column));
+        let (mut q, mut z) = ([0.0; WIDTH], [0.0; WIDTH]);
+        for (place, (q, z)) in q.iter_mut().zip(&mut z).enumerate() {
+            if let (Some(given), Some(logit)) = column(place) {
+                (*q, *z) = (given.to_f64(), logit.to_f64());
             }
-            // The column of the maximum is kept out. Its shifted logit is 0, so that only `R` sees the difference.
-            let m = self.m.wrapping_sub(at);
-            at_maximum += a.as_slice().get(m).copied().unwrap_or_default();
-            let a = masked::<S, f64>(simd, a, counted, m);
-            let terms = [a, a.times_selected(t), q, q.times_selected(t)];
-            for (sum, term) in sums.iter_mut().zip(terms) {
-                sum[half] += term;
-            }
+        }
+        let (q, z) = (f64x8::from_slice(simd, &q), f64x8::from_slice(simd, &z));
+        let t = masked::<S, f64>(simd, z - self.max, counted, NO_COLUMN);
+        let a = masked::<S, f64>(simd, self.target.coefficients(simd, q, self.first + at), counted, NO_COLUMN);
+        if KEEPS {
+            a.store_slice(&mut kept[at..at + WIDTH]);
+        }
+        // The column of the maximum is kept out. Its shifted logit is 0, so that only `R` sees the difference.
+        let m = self.m.wrapping_sub(at);
+        let at_maximum = a.as_slice().get(m).copied().unwrap_or_default();
+        let a = masked::<S, f64>(simd, a, counted, m);
+        for (sum, term) in sums.iter_mut().zip([a, a.times_selected(t), q, q.times_selected(t)]) {
+            sum[half] += term;
         }
         at_maximum
     }
