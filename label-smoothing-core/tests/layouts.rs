@@ -126,17 +126,25 @@ fn parts_are_those_of_the_definition() {
     }
 }
 
-/// Of a NaN whose payload the exponential would take for exponent bits, in every place of a group of rows.
+/// Of a NaN whose payload the exponential would take for exponent bits, in every place of a group of rows, and in the class
+/// that is kept out of the sum of the shifted logits.
 #[test]
 fn any_nan_makes_its_row_nan_and_no_other() {
     for (classes, place) in [(5, 0), (10, 9), (40, 33), (129, 128), (1030, 1029)] {
-        let config = Config::cross_entropy().build().unwrap();
+        let others = Smoothing::UniformOthers { epsilon: 0.1 };
+        let configs =
+            [Config::cross_entropy(), Config::cross_entropy().smoothing(others)].map(|config| config.build().unwrap());
         for bits in [0x7fc0_0000, 0x7fc0_0001, 0x7f80_0001, 0xffff_ffff] {
             for row in 0..ROWS {
                 let mut logits: Vec<f32> = (0..ROWS * classes).map(|at| (at % 7) as f32).collect();
                 logits[row * classes + place] = f32::from_bits(bits);
-                for is_last in [true, false] {
-                    let (losses, ..) = answer(&config, &logits, &[1; ROWS], is_last);
+                for (config, target, is_last) in [
+                    (&configs[0], 1, true),
+                    (&configs[0], 1, false),
+                    (&configs[1], place, true),
+                    (&configs[1], place, false),
+                ] {
+                    let (losses, ..) = answer(config, &logits, &[target as i64; ROWS], is_last);
                     let is_nan = |at: usize| f64::from_bits(losses[at]).is_nan();
                     assert!(
                         (0..ROWS).all(|at| is_nan(at) == (at == row)),

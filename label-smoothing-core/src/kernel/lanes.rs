@@ -29,11 +29,21 @@ pub trait Float: SimdFloatElement + Element<Wide = Self> {
     /// The elements of one vector.
     const WIDTH: usize = LANES / Self::PARTS;
 
+    /// Below this, [`Float::exp`] is no normal number any more.
+    const SUBNORMAL_EXP: Self;
+
     /// `a b + c`, rounded once.
     fn fused<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
 
     /// `exp(t + d)` for `t <= 0`, `d` being what was rounded off `t`.
     fn exp<S: Simd>(simd: S, t: Self::Vector<S>, d: Self::Vector<S>) -> Self::Vector<S>;
+
+    /// [`Float::exp`] of several vectors, from [`Float::SUBNORMAL_EXP`] on.
+    fn normal_exp<S: Simd, const N: usize>(
+        simd: S,
+        t: &[Self::Vector<S>; N],
+        d: &[Self::Vector<S>; N],
+    ) -> [Self::Vector<S>; N];
 
     /// Lanes `l`, `l + 8`, `l + 16` and `l + 24` added in `f64`, the more distant ones first: the first two levels of
     /// the tree.
@@ -52,6 +62,7 @@ pub trait Float: SimdFloatElement + Element<Wide = Self> {
 impl Float for f32 {
     type Vector<S: Simd> = f32x16<S>;
     const PARTS: usize = 2;
+    const SUBNORMAL_EXP: Self = math::SUBNORMAL_F32;
     const HALVES: usize = 2;
 
     #[inline(always)]
@@ -62,6 +73,11 @@ impl Float for f32 {
     #[inline(always)]
     fn exp<S: Simd>(simd: S, t: f32x16<S>, d: f32x16<S>) -> f32x16<S> {
         math::exp_f32(simd, t, d)
+    }
+
+    #[inline(always)]
+    fn normal_exp<S: Simd, const N: usize>(simd: S, t: &[f32x16<S>; N], d: &[f32x16<S>; N]) -> [f32x16<S>; N] {
+        math::normal_exp_f32(simd, t, d)
     }
 
     #[inline(always)]
@@ -85,6 +101,7 @@ impl Float for f32 {
 impl Float for f64 {
     type Vector<S: Simd> = f64x8<S>;
     const PARTS: usize = 4;
+    const SUBNORMAL_EXP: Self = math::SUBNORMAL_F64;
     const HALVES: usize = 1;
 
     #[inline(always)]
@@ -95,6 +112,11 @@ impl Float for f64 {
     #[inline(always)]
     fn exp<S: Simd>(simd: S, t: f64x8<S>, d: f64x8<S>) -> f64x8<S> {
         math::exp_f64(simd, t, d)
+    }
+
+    #[inline(always)]
+    fn normal_exp<S: Simd, const N: usize>(simd: S, t: &[f64x8<S>; N], d: &[f64x8<S>; N]) -> [f64x8<S>; N] {
+        math::normal_exp_f64(simd, t, d)
     }
 
     #[inline(always)]
@@ -113,15 +135,60 @@ impl Float for f64 {
     }
 }
 
-/// `t = z - max`, and `exp(z - max)`: what the subtraction rounds off is carried into the exponential, which would magnify it
-/// to `|t|` units.
-#[inline(always)]
-pub(super) fn shifted<S: Simd, W: Float>(simd: S, z: W::Vector<S>, max: W::Vector<S>) -> (W::Vector<S>, W::Vector<S>) {
-    let t = z - max;
-    // The error of a sum of two numbers of any size (Knuth 1969). NaN where `t` is infinite, which does not matter there.
-    let minus_max = t - z;
-    let rounded_off = (z - (t - minus_max)) - (max + minus_max);
-    (t, W::exp(simd, t, rounded_off))
+/// Takes the maximum off and makes the exponentials.
+#[derive(Clone, Copy)]
+pub(super) struct Shift<S: Simd, W: Float> {
+    max: W::Vector<S>,
+    /// From this `t` on exponentials are normal numbers, and no logit is larger in magnitude than the maximum.
+    ordinary: W::Vector<S>,
+}
+
+impl<S: Simd, W: Float> Shift<S, W> {
+    #[inline(always)]
+    pub(super) fn new(simd: S, max: W::Vector<S>) -> Self {
+        let splat = |value: f64| W::Vector::splat(simd, W::from_f64(value));
+        // Nothing is rounded off if the maximum is 0.
+        let large = max.simd_eq(splat(0.0)).select(splat(f64::NEG_INFINITY), max * W::from_f64(-2.0));
+        Self { max, ordinary: large.max(W::Vector::splat(simd, W::SUBNORMAL_EXP)) }
+    }
+
+    /// `t = z - max`, and `exp(z - max)`: what the subtraction rounds off is carried into the exponential, which would magnify it
+    /// to `|t|` units.
+    #[inline(always)]
+    pub(super) fn exp(&self, simd: S, z: W::Vector<S>) -> (W::Vector<S>, W::Vector<S>) {
+        let t = z - self.max;
+        // The error of a sum of two numbers of any size (Knuth 1969). NaN where `t` is infinite, which does not matter there.
+        let minus_max = t - z;
+        let rounded_off = (z - (t - minus_max)) - (self.max + minus_max);
+        (t, W::exp(simd, t, rounded_off))
+    }
+
+    /// [`Shift::exp`] of several vectors, side by side: a processor that waits for one of them has the others to do.
+    #[inline(always)]
+    pub(super) fn exps<const N: usize>(
+        &self,
+        simd: S,
+        z: &[W::Vector<S>; N],
+    ) -> ([W::Vector<S>; N], [W::Vector<S>; N]) {
+        let (mut t, mut e) = (*z, *z);
+        let mut lowest = self.max;
+        for i in 0..N {
+            t[i] = z[i] - self.max;
+            lowest = if i == 0 { t[i] } else { lowest.min(t[i]) };
+        }
+        if lowest.simd_ge(self.ordinary).all_true() {
+            for i in 0..N {
+                // The same error in fewer steps, if the first number is not the smaller one (Dekker 1971).
+                e[i] = z[i] - (t[i] + self.max);
+            }
+            e = W::normal_exp(simd, &t, &e);
+        } else {
+            for i in 0..N {
+                e[i] = self.exp(simd, z[i]).1;
+            }
+        }
+        (t, e)
+    }
 }
 
 /// The vector with +0 in the lanes from `counted` on and in lane `kept_out`, which may be no lane of it.

@@ -6,13 +6,13 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Simd, f32x16, f64x8, u64x8};
 
 /// Below this, `exp` in `f32` is no normal number any more (`ln 2^-126` is -87.3365448).
-const SUBNORMAL_F32: f32 = -87.3365;
+pub(super) const SUBNORMAL_F32: f32 = -87.3365;
 
 /// Below this, `exp` in `f32` rounds to 0 (`ln 2^-150` is -103.97).
 const ZERO_F32: f32 = -104.0;
 
 /// Below this, `exp` in `f64` is no normal number any more (`ln 2^-1022` is -708.39641853).
-const SUBNORMAL_F64: f64 = -708.396_4;
+pub(super) const SUBNORMAL_F64: f64 = -708.396_4;
 
 /// Below this, `exp` in `f64` rounds to 0 (`ln 2^-1075` is -745.13).
 const ZERO_F64: f64 = -745.2;
@@ -70,13 +70,7 @@ fused!(fused_f64, software_f64, f64x8);
 #[inline(always)]
 pub(super) fn exp_f32<S: Simd>(simd: S, t: f32x16<S>, d: f32x16<S>) -> f32x16<S> {
     let splat = |value: f32| f32x16::splat(simd, value);
-    let rounded = fused_f32(simd, t, splat(std::f32::consts::LOG2_E), splat(ROUND_F32));
-    let n = rounded - splat(ROUND_F32);
-    let r = fused_f32(simd, n, splat(-0.693_145_75), t) + fused_f32(simd, n, splat(-1.428_606_8e-6), d);
-    let mut p = splat(0.001_382_063_4);
-    for coefficient in [0.008_368_674, 0.041_668_266, 0.166_665_21, 0.499_999_94, 1.0, 1.0] {
-        p = fused_f32(simd, p, r, splat(coefficient));
-    }
+    let ([p], [rounded]) = exp_parts_f32(simd, &[t], &[d]);
     let e = f32x16::from_bits(p.to_bits() + (rounded.to_bits() << 23));
     let is_small = t.simd_lt(splat(SUBNORMAL_F32));
     if is_small.any_true() {
@@ -86,6 +80,44 @@ pub(super) fn exp_f32<S: Simd>(simd: S, t: f32x16<S>, d: f32x16<S>) -> f32x16<S>
     } else {
         e
     }
+}
+
+/// [`exp_f32`] of several vectors from [`SUBNORMAL_F32`] on, side by side.
+#[inline(always)]
+pub(super) fn normal_exp_f32<S: Simd, const N: usize>(
+    simd: S,
+    t: &[f32x16<S>; N],
+    d: &[f32x16<S>; N],
+) -> [f32x16<S>; N] {
+    let (mut p, rounded) = exp_parts_f32(simd, t, d);
+    for (p, rounded) in p.iter_mut().zip(&rounded) {
+        *p = f32x16::from_bits(p.to_bits() + (rounded.to_bits() << 23));
+    }
+    p
+}
+
+/// The polynomial in `r`, and `n` with [`ROUND_F32`] added to it.
+#[inline(always)]
+fn exp_parts_f32<S: Simd, const N: usize>(
+    simd: S,
+    t: &[f32x16<S>; N],
+    d: &[f32x16<S>; N],
+) -> ([f32x16<S>; N], [f32x16<S>; N]) {
+    let splat = |value: f32| f32x16::splat(simd, value);
+    let (mut p, mut r, mut rounded) = ([splat(0.001_382_063_4); N], *d, *t);
+    for i in 0..N {
+        rounded[i] = fused_f32(simd, t[i], splat(std::f32::consts::LOG2_E), splat(ROUND_F32));
+    }
+    for i in 0..N {
+        let n = rounded[i] - splat(ROUND_F32);
+        r[i] = fused_f32(simd, n, splat(-0.693_145_75), t[i]) + fused_f32(simd, n, splat(-1.428_606_8e-6), d[i]);
+    }
+    for coefficient in [0.008_368_674, 0.041_668_266, 0.166_665_21, 0.499_999_94, 1.0, 1.0] {
+        for i in 0..N {
+            p[i] = fused_f32(simd, p[i], r[i], splat(coefficient));
+        }
+    }
+    (p, rounded)
 }
 
 /// `exp(t + d)` for `t <= 0` in `f64`.
@@ -104,6 +136,36 @@ pub(super) fn exp_f32<S: Simd>(simd: S, t: f32x16<S>, d: f32x16<S>) -> f32x16<S>
 /// Below 1 ulp, checked against 60-digit answers.
 #[inline(always)]
 pub(super) fn exp_f64<S: Simd>(simd: S, t: f64x8<S>, d: f64x8<S>) -> f64x8<S> {
+    let splat = |value: f64| f64x8::splat(simd, value);
+    let ([p], [rounded]) = exp_parts_f64(simd, &[t], &[d]);
+    let e = f64x8::from_bits(p.to_bits() + (rounded.to_bits() << 52));
+    let is_small = t.simd_lt(splat(SUBNORMAL_F64));
+    if is_small.any_true() {
+        let raised = f64x8::from_bits(p.to_bits() + ((rounded + splat(64.0)).to_bits() << 52));
+        let small = t.simd_lt(splat(ZERO_F64)).select(splat(0.0), raised * splat(f64::from_bits((1023 - 64) << 52)));
+        is_small.select(small, e)
+    } else {
+        e
+    }
+}
+
+/// [`exp_f64`] of several vectors from [`SUBNORMAL_F64`] on, side by side.
+#[inline(always)]
+pub(super) fn normal_exp_f64<S: Simd, const N: usize>(simd: S, t: &[f64x8<S>; N], d: &[f64x8<S>; N]) -> [f64x8<S>; N] {
+    let (mut p, rounded) = exp_parts_f64(simd, t, d);
+    for (p, rounded) in p.iter_mut().zip(&rounded) {
+        *p = f64x8::from_bits(p.to_bits() + (rounded.to_bits() << 52));
+    }
+    p
+}
+
+/// The polynomial in `r`, and `n` with [`ROUND_F64`] added to it.
+#[inline(always)]
+fn exp_parts_f64<S: Simd, const N: usize>(
+    simd: S,
+    t: &[f64x8<S>; N],
+    d: &[f64x8<S>; N],
+) -> ([f64x8<S>; N], [f64x8<S>; N]) {
     /// `1 / k!` from 12 down to 2.
     const INVERSE_FACTORIALS: [f64; 11] = [
         1.0 / 479_001_600.0,
@@ -119,23 +181,23 @@ pub(super) fn exp_f64<S: Simd>(simd: S, t: f64x8<S>, d: f64x8<S>) -> f64x8<S> {
         1.0 / 2.0,
     ];
     let splat = |value: f64| f64x8::splat(simd, value);
-    let rounded = fused_f64(simd, t, splat(std::f64::consts::LOG2_E), splat(ROUND_F64));
-    let n = rounded - splat(ROUND_F64);
-    let r = fused_f64(simd, n, splat(-LN_2_HIGH), t) + fused_f64(simd, n, splat(-LN_2_LOW), d);
-    let mut p = splat(1.0 / 6_227_020_800.0);
+    let (mut p, mut r, mut rounded) = ([splat(1.0 / 6_227_020_800.0); N], *d, *t);
+    for i in 0..N {
+        rounded[i] = fused_f64(simd, t[i], splat(std::f64::consts::LOG2_E), splat(ROUND_F64));
+    }
+    for i in 0..N {
+        let n = rounded[i] - splat(ROUND_F64);
+        r[i] = fused_f64(simd, n, splat(-LN_2_HIGH), t[i]) + fused_f64(simd, n, splat(-LN_2_LOW), d[i]);
+    }
     for coefficient in INVERSE_FACTORIALS {
-        p = fused_f64(simd, p, r, splat(coefficient));
+        for i in 0..N {
+            p[i] = fused_f64(simd, p[i], r[i], splat(coefficient));
+        }
     }
-    let p = splat(1.0) + fused_f64(simd, r * r, p, r);
-    let e = f64x8::from_bits(p.to_bits() + (rounded.to_bits() << 52));
-    let is_small = t.simd_lt(splat(SUBNORMAL_F64));
-    if is_small.any_true() {
-        let raised = f64x8::from_bits(p.to_bits() + ((rounded + splat(64.0)).to_bits() << 52));
-        let small = t.simd_lt(splat(ZERO_F64)).select(splat(0.0), raised * splat(f64::from_bits((1023 - 64) << 52)));
-        is_small.select(small, e)
-    } else {
-        e
+    for i in 0..N {
+        p[i] = splat(1.0) + fused_f64(simd, r[i] * r[i], p[i], r[i]);
     }
+    (p, rounded)
 }
 
 /// `ln 2` to 33 bits, so that its product with an exponent is exact, and the rest of it.
@@ -267,128 +329,4 @@ fn log_of_parts<S: Simd>(simd: S, k: f64x8<S>, f: f64x8<S>, correction: f64x8<S>
 }
 
 #[cfg(test)]
-mod tests {
-    use fearless_simd::prelude::*;
-    use fearless_simd::{Level, dispatch, f32x16, f64x8};
-
-    use super::{exp_f32, exp_f64, log, log_1p};
-
-    /// Values to 106 bits, made by `vectors/generate.py`.
-    const VECTORS: &str = include_str!("../../vectors/functions.txt");
-
-    /// A C99 hexadecimal float as Python writes it.
-    fn hex(text: &str) -> f64 {
-        let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-        let (mantissa, exponent) = digits.strip_prefix("0x").unwrap().split_once('p').unwrap();
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let bits = u64::from_str_radix(&format!("{whole}{fraction}"), 16).unwrap();
-        let scale = exponent.parse::<i32>().unwrap() - 4 * i32::try_from(fraction.len()).unwrap();
-        // In two steps, since a power of two below the smallest normal number is inexact.
-        let value = bits as f64 * 2.0_f64.powi(scale / 2) * 2.0_f64.powi(scale - scale / 2);
-        if negative { -value } else { value }
-    }
-
-    fn ulp(value: f64) -> f64 {
-        f64::from_bits(value.abs().to_bits() + 1) - value.abs()
-    }
-
-    #[test]
-    fn functions_in_f64_are_within_one_ulp() {
-        let mut worst = [("exp", 0.0, 0.0), ("log", 0.0, 0.0), ("log1p", 0.0, 0.0)];
-        for line in VECTORS.lines() {
-            let fields: Vec<&str> = line.split(' ').collect();
-            let (x, value, rest) = (hex(fields[1]), hex(fields[2]), hex(fields[3]));
-            let ours = dispatch!(Level::new(), simd => {
-                let x = f64x8::splat(simd, x);
-                match fields[0] {
-                    "exp" => exp_f64(simd, x, f64x8::splat(simd, 0.0)),
-                    "log" => log(simd, x),
-                    _ => log_1p(simd, x),
-                }
-                .as_slice()[0]
-            });
-            let error = ((ours - value) - rest).abs() / ulp(value);
-            let worst = worst.iter_mut().find(|worst| worst.0 == fields[0]).unwrap();
-            if error > worst.1 {
-                (worst.1, worst.2) = (error, x);
-            }
-        }
-        for (name, error, x) in worst {
-            println!("{name}: {error:.3} ulp at {x:e}");
-            assert!(error < 1.0, "{name} is {error} ulp off at {x:e}");
-        }
-    }
-
-    /// The platform's functions are the judge, whose own errors are small beside what is allowed.
-    #[test]
-    fn powers_and_logarithms_of_small_numbers_are_within_their_bounds() {
-        dispatch!(Level::new(), simd => {
-            let power = |x: f64, y: f64| super::power(simd, f64x8::splat(simd, x), y).as_slice()[0];
-            assert_eq!((power(0.0, 0.0), power(0.0, 0.5), power(1.0, 7.0), power(0.25, 0.0)), (1.0, 0.0, 1.0, 1.0));
-            for x in [5e-324, 1.5e-310, 2.3e-308, 1e-100, 1e-7, 0.3, 0.5, 0.999_999] {
-                let ours = log(simd, f64x8::splat(simd, x)).as_slice()[0];
-                assert!((ours - x.ln()).abs() <= 2.0 * ulp(x.ln()), "log {x:e}");
-                for y in [0.125_f64, 0.5, 1.0, 2.0, 5.0] {
-                    let (ours, exact) = (power(x, y), x.powf(y));
-                    let allowed = (3.0 + 2.0 * y * x.ln().abs()) * ulp(exact);
-                    assert!((ours - exact).abs() <= allowed, "{x:e}^{y}: {ours:e} for {exact:e}");
-                }
-            }
-        });
-    }
-
-    /// The largest error of the exponential in ulp, over each `step`th vector of `f32` from 0 down to where it is 0, and where that is;
-    /// the platform's `f64` exponential is the judge, whose own error is nothing beside an `f32`'s ulp.
-    fn worst_exp_f32(step: usize) -> (f64, f32) {
-        let last = (-104.5_f32).to_bits();
-        let mut worst = (0.0, 0.0);
-        for first in ((-0.0_f32).to_bits()..last).step_by(16 * step) {
-            let t: [f32; 16] = std::array::from_fn(|lane| f32::from_bits(first + lane as u32));
-            let ours: [f32; 16] = dispatch!(Level::new(), simd => {
-                exp_f32(simd, f32x16::from_slice(simd, &t), f32x16::splat(simd, 0.0)).to_array()
-            });
-            for (t, ours) in t.into_iter().zip(ours) {
-                let exact = f64::from(t).exp();
-                let step = f64::from((exact as f32).next_up()) - f64::from(exact as f32);
-                let error = (f64::from(ours) - exact).abs() / step;
-                if error > worst.0 || error.is_nan() {
-                    worst = (error, t);
-                }
-            }
-        }
-        worst
-    }
-
-    #[test]
-    fn exp_in_f32_is_within_its_bound_everywhere() {
-        let (error, t) = worst_exp_f32(1);
-        println!("exp in f32: {error:.4} ulp at {t:e}");
-        assert!(error < 0.9, "{error} ulp at {t:e}");
-    }
-
-    /// The same in a moment, also where nothing is optimised.
-    #[test]
-    fn exp_in_f32_is_within_its_bound_here_and_there() {
-        let (error, t) = worst_exp_f32(1021);
-        assert!((0.8..0.9).contains(&error), "{error} ulp at {t:e}");
-    }
-
-    #[test]
-    fn exponentials_end_where_they_say() {
-        dispatch!(Level::new(), simd => {
-            let f32s = |t: f32| exp_f32(simd, f32x16::splat(simd, t), f32x16::splat(simd, 0.0)).as_slice()[0];
-            let f64s = |t: f64| exp_f64(simd, f64x8::splat(simd, t), f64x8::splat(simd, 0.0)).as_slice()[0];
-            assert_eq!((f32s(0.0), f64s(0.0)), (1.0, 1.0));
-            assert_eq!((f32s(f32::NEG_INFINITY), f64s(f64::NEG_INFINITY)), (0.0, 0.0));
-            assert_eq!((f32s(f32::MIN), f64s(f64::MIN)), (0.0, 0.0));
-            assert!(f32s(-103.0) > 0.0 && f64s(-744.0) > 0.0);
-            let (f32_nan, f64_nan) = (f32x16::splat(simd, f32::NAN), f64x8::splat(simd, f64::NAN));
-            for t in [f32::NEG_INFINITY, -105.0] {
-                assert_eq!(exp_f32(simd, f32x16::splat(simd, t), f32_nan).as_slice()[0], 0.0);
-            }
-            for t in [f64::NEG_INFINITY, -746.0] {
-                assert_eq!(exp_f64(simd, f64x8::splat(simd, t), f64_nan).as_slice()[0], 0.0);
-            }
-        });
-    }
-}
+mod tests;

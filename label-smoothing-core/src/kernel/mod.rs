@@ -102,6 +102,7 @@
 mod batch;
 mod binary;
 mod closed_form;
+mod exponentials;
 #[cfg(test)]
 mod fingerprints;
 mod general;
@@ -114,6 +115,7 @@ mod lanes;
 mod level;
 mod likelihood;
 mod math;
+mod maximum;
 mod memory;
 mod penalized;
 mod plan;

@@ -9,8 +9,8 @@ use super::general::{GeneralAnswer, GeneralRow, GeneralScratch, WIDTH, total};
 use super::lanes::LANES;
 use super::likelihood::{self, Classes};
 use super::math;
+use super::maximum;
 use super::memory::Upstream;
-use super::row::{self, Maximum};
 use super::task::Task;
 use crate::config::{Config, Likelihood, Penalty};
 use crate::element::Element;
@@ -125,11 +125,11 @@ fn widen<T: Element>(level: Level, logits: &[T], step: usize, wide: &mut [f64]) 
 
 /// Takes the maximum off; its first column and itself, and whether all logits are finite, or none where the row has no softmax.
 fn shift(level: Level, z: &mut [f64]) -> Option<(usize, f64, bool)> {
-    let Maximum { value: max, is_number } = row::maximum(level, z);
-    if !(is_number && max.is_finite()) {
+    let max = maximum::maximum(level, z);
+    if !max.is_finite() {
         return None;
     }
-    let m = row::column_of(level, z, max);
+    let m = maximum::column_of(level, z, max);
     let mut is_finite = true;
     dispatch!(level, _simd => for z in z {
         *z -= max;

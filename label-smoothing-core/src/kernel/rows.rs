@@ -9,8 +9,9 @@ use super::binary::{BinaryTargets, Outcomes};
 use super::general::{WIDTH, total};
 use super::group::octet;
 use super::lanes::Float;
+use super::maximum::is_first_of_largest;
 use super::plan::{self, SpreadRow};
-use super::{row, transposed};
+use super::transposed;
 use crate::check::Problem;
 use crate::config::{ClassWeighting, NonFiniteLogits, Smoothing};
 use crate::element::{Element, Values};
@@ -189,7 +190,7 @@ impl<P: Element> Rows for Problem<'_, P> {
                 let (values, shape) = (probabilities.values(), self.shape());
                 if shape.inner() == 1 {
                     let values = &values[shape.row_start(row)..][..shape.classes()];
-                    return row::is_first_of_largest(level, values, class);
+                    return is_first_of_largest(level, values, class);
                 }
                 let here = values[shape.element(row, class)].to_f64();
                 let mut row = shape.row_of(values, row).map(|q| q.to_f64());

@@ -9,7 +9,8 @@ use super::batch::{TASK_LOGITS, map};
 use super::gradient::{self, Coefficients, Factors};
 use super::lanes::BLOCK;
 use super::math;
-use super::row::{self, Maximum, Row, Sums};
+use super::maximum;
+use super::row::{self, Row, Sums};
 use crate::element::Element;
 
 /// Columns of a piece: whole blocks, and as many as are worth a thread.
@@ -22,19 +23,21 @@ pub(super) fn is_worth_it(classes: usize) -> bool {
 
 /// What [`row::sums`] gives, the maximum not being known.
 pub(super) fn sums<T: Element>(level: Level, z: &[T], hole: usize, exps: &mut [T::Wide]) -> Option<Sums<T::Wide>> {
-    let maxima = map(z.chunks(PIECE).collect(), |z| row::maximum(level, z));
-    let highest = maxima.iter().map(|maximum| maximum.value.to_f64()).fold(f64::NEG_INFINITY, f64::max);
-    if !(maxima.iter().all(|maximum| maximum.is_number) && highest.is_finite()) {
+    let maxima = map(z.chunks(PIECE).collect(), |z| maximum::maximum(level, z));
+    let maxima: Vec<f64> = maxima.iter().map(|maximum| maximum.to_f64()).collect();
+    let highest = maxima.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if maxima.iter().any(|maximum| maximum.is_nan()) || !highest.is_finite() {
         return None;
     }
-    let (first, maximum) = maxima.iter().enumerate().find(|(_, maximum)| maximum.value.to_f64() == highest)?;
+    let first = maxima.iter().position(|&maximum| maximum == highest)?;
+    let maximum = T::Wide::from_f64(highest);
     let start = first * PIECE;
-    let column = start + row::column_of(level, &z[start..z.len().min(start + PIECE)], maximum.value);
+    let column = start + maximum::column_of(level, &z[start..z.len().min(start + PIECE)], maximum);
 
     let mut rest = exps;
     let pieces = z.chunks(PIECE).enumerate().map(|(piece, z)| {
         let exps = rest.split_off_mut(..rest.len().min(PIECE)).unwrap_or_default();
-        Piece { first: piece * PIECE, z, maximum: *maximum, column, hole, exps }
+        Piece { first: piece * PIECE, z, maximum, column, hole, exps }
     });
     let sums = map(pieces.collect(), |piece| piece.blocks(level));
     let (mut others, mut shifted) = (0.0, 0.0);
@@ -43,7 +46,7 @@ pub(super) fn sums<T: Element>(level: Level, z: &[T], hole: usize, exps: &mut [T
         shifted += block[1];
     }
     let lse = dispatch!(level, simd => math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0]);
-    Some(Sums { max: maximum.value, column, others, lse, shifted, next: None })
+    Some(Sums { max: maximum, column, others, lse, shifted, next: None })
 }
 
 /// Some columns of a row.
@@ -52,7 +55,7 @@ struct Piece<'a, T: Element> {
     first: usize,
     z: &'a [T],
     /// The row's maximum, and its column.
-    maximum: Maximum<T::Wide>,
+    maximum: T::Wide,
     column: usize,
     hole: usize,
     /// Room for their exponentials, or none.

@@ -5,9 +5,10 @@ use super::closed_form::{Losses, RowGradient, RowSums};
 use super::general::{GeneralRow, GeneralScratch};
 use super::gradient::{self, Coefficients, Factors, OfTarget, PerClass};
 use super::lanes::{Float, LANES};
+use super::maximum;
 use super::memory::{Memory, Upstream, Write};
 use super::plan::{NO_COLUMN, SpreadPlan, SpreadRow};
-use super::row::{self, Maximum, Row};
+use super::row::{self, Row};
 use super::split;
 use super::stats::{RowStats, Stats};
 use crate::config::LossFamily;
@@ -118,9 +119,9 @@ impl<T: Element> Task<'_, T> {
         row: usize,
         plan: &SpreadPlan,
         target: &SpreadRow,
-        maximum: Option<Maximum<T::Wide>>,
+        maximum: Option<T::Wide>,
         scratch: &mut Scratch<T>,
-    ) -> Option<Maximum<T::Wide>> {
+    ) -> Option<T::Wide> {
         let z = logits_of(self, row, &mut scratch.logits);
         let Some(sums) = self.sums_of(row, z, plan.hole(target), maximum, &mut scratch.exps) else {
             return self.undefined(row);
@@ -158,12 +159,7 @@ impl<T: Element> Task<'_, T> {
     }
 
     /// A row of any other coefficients, likewise.
-    fn general_row(
-        &mut self,
-        row: usize,
-        maximum: Option<Maximum<T::Wide>>,
-        scratch: &mut Scratch<T>,
-    ) -> Option<Maximum<T::Wide>> {
+    fn general_row(&mut self, row: usize, maximum: Option<T::Wide>, scratch: &mut Scratch<T>) -> Option<T::Wide> {
         let (classes, level) = (self.common.shape.classes(), self.common.level);
         let z = logits_of(self, row, &mut scratch.logits);
         let Some(sums) = self.sums_of(row, z, NO_COLUMN, maximum, &mut scratch.exps) else {
@@ -201,7 +197,7 @@ impl<T: Element> Task<'_, T> {
         row: usize,
         z: &[T],
         hole: usize,
-        maximum: Option<Maximum<T::Wide>>,
+        maximum: Option<T::Wide>,
         exps: &mut [T::Wide],
     ) -> Option<row::Sums<T::Wide>> {
         let (level, classes) = (self.common.level, self.common.shape.classes());
@@ -211,7 +207,7 @@ impl<T: Element> Task<'_, T> {
         if self.common.splits_rows {
             return split::sums(level, &z[..classes], hole, exps);
         }
-        let maximum = maximum.unwrap_or_else(|| row::maximum(level, &z[..classes]));
+        let maximum = maximum.unwrap_or_else(|| maximum::maximum(level, &z[..classes]));
         let next = z.get(classes..2 * classes).unwrap_or(&[]);
         row::sums(level, Row { z, classes, maximum, hole, next }, exps)
     }
@@ -225,14 +221,14 @@ impl<T: Element> Task<'_, T> {
     }
 
     /// A row that is not counted: its loss and gradient are 0. It does not look ahead.
-    pub(super) fn skip(&mut self, row: usize) -> Option<Maximum<T::Wide>> {
+    pub(super) fn skip(&mut self, row: usize) -> Option<T::Wide> {
         self.push(row, Sums::default());
         self.fill(row, 0.0);
         None
     }
 
     /// A row without a softmax: its loss and gradient are NaN. It does not look ahead either.
-    pub(super) fn undefined(&mut self, row: usize) -> Option<Maximum<T::Wide>> {
+    pub(super) fn undefined(&mut self, row: usize) -> Option<T::Wide> {
         self.push(row, Sums::undefined(self.common.rows.z_factor(self.first_row + row)));
         self.stats.keep(row, RowStats { max: T::Wide::from_f64(f64::NAN), ..RowStats::default() });
         self.fill(row, f64::NAN);

@@ -4,7 +4,7 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f64x8};
 
 use crate::element::Element;
-use crate::kernel::lanes::{BLOCK, Float, LANES, MAX_WIDTH, shifted};
+use crate::kernel::lanes::{BLOCK, Float, LANES, MAX_WIDTH, Shift};
 
 /// The logits of a group of rows: class `c` is the vector at `c * stride`.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +95,7 @@ fn logit_sums_at<S: Simd, T: Element>(
     let zero = number(0.0);
 
     let (max, is_number) = maxima(simd, z, stride, classes);
+    let shift = Shift::<S, T::Wide>::new(simd, max);
     let mut picked = wanted.map(|wanted| Picked::<S, T::Wide>::new(simd, wanted));
     let mut others = [f64x8::splat(simd, 0.0); 2];
     let (mut column, mut here) = (number(-1.0), zero);
@@ -103,7 +104,7 @@ fn logit_sums_at<S: Simd, T: Element>(
         let of_block = BLOCK.min(classes - block);
         for (class, (z, kept)) in logits.by_ref().take(of_block).enumerate() {
             let z = T::load(simd, &z[..width]);
-            let (t, e) = shifted::<S, T::Wide>(simd, z, max);
+            let (t, e) = shift.exp(simd, z);
             e.store_slice(kept);
             // The first column that holds the maximum is kept out; -1 says that there was none yet.
             let is_maximum = column.simd_lt(zero) & t.simd_eq(zero);

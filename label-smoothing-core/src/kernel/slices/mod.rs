@@ -54,9 +54,10 @@ use super::batch::{self, AnyRows};
 use super::general::{GeneralRow, GeneralScratch, GeneralSums};
 use super::lanes::BLOCK;
 use super::level;
+use super::maximum::{column_of, maximum};
 use super::penalized::Terms;
 use super::plan::{NO_COLUMN, SpreadPlan, SpreadRow};
-use super::row::{self, Maximum, Row};
+use super::row::{self, Row};
 use crate::check::Problem;
 use crate::config::{LossFamily, NonFiniteLogits};
 use crate::element::Element;
@@ -150,9 +151,8 @@ impl Part<'_> {
         let level = level::best();
         let rows = self.each_row(|row, _| {
             let z = self.row_of(logits, row);
-            let Maximum { value, is_number } = row::maximum(level, z);
-            let value = if is_number { value } else { T::Wide::from_f64(f64::NAN) };
-            RowMaximum { value, column: self.classes.start + row::column_of(level, z, value) }
+            let value = maximum(level, z);
+            RowMaximum { value, column: self.classes.start + column_of(level, z, value) }
         });
         Maxima { rows, classes: vec![self.classes.clone()] }
     }
@@ -264,7 +264,7 @@ impl Part<'_> {
         hole: usize,
     ) -> [f64; 2] {
         let column = maximum.column.wrapping_sub(self.classes.start + index * BLOCK);
-        let maximum = Maximum { value: maximum.value, is_number: true };
+        let maximum = maximum.value;
         row::block(level, Row { z, classes: z.len(), maximum, hole, next: &[] }, column, &mut [])
     }
 
