@@ -135,6 +135,9 @@ impl Float for f64 {
     }
 }
 
+/// Several vectors side by side.
+pub(super) type Vectors<S, W, const N: usize> = [<W as Float>::Vector<S>; N];
+
 /// Takes the maximum off and makes the exponentials.
 #[derive(Clone, Copy)]
 pub(super) struct Shift<S: Simd, W: Float> {
@@ -165,11 +168,7 @@ impl<S: Simd, W: Float> Shift<S, W> {
 
     /// [`Shift::exp`] of several vectors, side by side: a processor that waits for one of them has the others to do.
     #[inline(always)]
-    pub(super) fn exps<const N: usize>(
-        &self,
-        simd: S,
-        z: &[W::Vector<S>; N],
-    ) -> ([W::Vector<S>; N], [W::Vector<S>; N]) {
+    pub(super) fn exps<const N: usize>(&self, simd: S, z: &Vectors<S, W, N>) -> (Vectors<S, W, N>, Vectors<S, W, N>) {
         let (mut t, mut e) = (*z, *z);
         let mut lowest = self.max;
         for i in 0..N {
