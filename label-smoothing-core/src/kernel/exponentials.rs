@@ -17,8 +17,10 @@ const PREFETCH: usize = 4096;
 /// Bytes that come at once.
 const CACHE_LINE: usize = 64;
 
-/// Vectors side by side where there are 32 registers for vectors of 64 bytes, and elsewhere.
+/// Vectors side by side, where there are 32 registers for vectors of 64 bytes.
 const MANY: usize = 4;
+
+/// The same elsewhere. More would not stay in registers.
 const FEW: usize = 2;
 
 /// Columns that are kept out of the sums.
@@ -181,6 +183,7 @@ impl<S: Simd, W: Float> BlockSums<'_, S, W> {
     }
 }
 
+/// Whether there are 32 registers for vectors of 64 bytes.
 #[inline(always)]
 fn has_many_registers<S: Simd>(simd: S) -> bool {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]

@@ -170,10 +170,12 @@ impl<S: Simd, W: Float> Shift<S, W> {
     #[inline(always)]
     pub(super) fn exps<const N: usize>(&self, simd: S, z: &Vectors<S, W, N>) -> (Vectors<S, W, N>, Vectors<S, W, N>) {
         let (mut t, mut e) = (*z, *z);
-        let mut lowest = self.max;
         for i in 0..N {
             t[i] = z[i] - self.max;
-            lowest = if i == 0 { t[i] } else { lowest.min(t[i]) };
+        }
+        let mut lowest = t[0];
+        for &t in &t[1..] {
+            lowest = lowest.min(t);
         }
         if lowest.simd_ge(self.ordinary).all_true() {
             for i in 0..N {
