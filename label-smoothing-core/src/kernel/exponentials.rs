@@ -92,32 +92,40 @@ impl<S: Simd, W: Float> BlockSums<'_, S, W> {
     /// Adds whole chunks of which every column counts, their logits `z`; none or all of them are kept.
     #[inline(always)]
     fn add_plain<T: Element<Wide = W>>(&mut self, simd: S, z: &[T], next: &[T], exps: &mut [W]) {
-        let mut column = 0;
-        if has_many_registers(simd) {
-            let step = MANY.max(W::PARTS) * W::WIDTH;
-            while column + step <= z.len() {
-                self.add_vectors::<T, MANY>(simd, column, z, next, exps);
-                column += step;
-            }
-        }
-        while column < z.len() {
-            self.add_vectors::<T, FEW>(simd, column, z, next, exps);
-            column += LANES;
-        }
+        let done = if has_many_registers(simd) { self.add_steps::<T, MANY>(simd, 0, z, next, exps) } else { 0 };
+        self.add_steps::<T, FEW>(simd, done, z, next, exps);
     }
 
-    /// Adds the columns from this one on, `N` vectors side by side; a whole chunk at least.
+    /// Adds columns from this one on, `N` vectors side by side and whole chunks at a time, as far as there are so many; the
+    /// column after them.
+    #[inline(always)]
+    fn add_steps<T: Element<Wide = W>, const N: usize>(
+        &mut self,
+        simd: S,
+        mut column: usize,
+        z: &[T],
+        next: &[T],
+        exps: &mut [W],
+    ) -> usize {
+        let step = N.max(W::PARTS) * W::WIDTH;
+        while column + step <= z.len() {
+            self.add_vectors::<T, N>(simd, column..column + step, z, next, exps);
+            column += step;
+        }
+        column
+    }
+
+    /// Adds some whole chunks, `N` vectors side by side.
     #[inline(always)]
     fn add_vectors<T: Element<Wide = W>, const N: usize>(
         &mut self,
         simd: S,
-        column: usize,
+        columns: Range<usize>,
         z: &[T],
         next: &[T],
         exps: &mut [W],
     ) {
-        let vectors = N.max(W::PARTS);
-        let columns = column..column + vectors * W::WIDTH;
+        let vectors = columns.len() / W::WIDTH;
         self.look_ahead(simd, next, columns.clone());
         let (z, exps) = (&z[columns.clone()], exps.get_mut(columns).unwrap_or_default());
         let place = |vector: usize| vector * W::WIDTH..(vector + 1) * W::WIDTH;
@@ -174,8 +182,8 @@ impl<S: Simd, W: Float> BlockSums<'_, S, W> {
     #[inline(always)]
     fn look_ahead<T: Element<Wide = W>>(&mut self, simd: S, next: &[T], columns: Range<usize>) {
         let Some(next) = next.get(columns) else { return };
-        for (vector, next) in next.chunks_exact(W::WIDTH).enumerate() {
-            self.ahead.see_vector(T::load(simd, next), vector % W::PARTS);
+        for next in next.chunks_exact(LANES) {
+            self.ahead.see(simd, next);
         }
         for line in (0..size_of_val(next)).step_by(CACHE_LINE) {
             hints::prefetch(next, (PREFETCH + line) / size_of::<T>());

@@ -3,7 +3,7 @@
 //! Every operation below is an IEEE 754 operation in a fixed order, so the bits are the same on every instruction set.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Simd, f32x16, f64x8, u64x8};
+use fearless_simd::{Simd, f32x16, f64x8, u32x16, u64x8};
 
 /// Below this, `exp` in `f32` is no normal number any more (`ln 2^-126` is -87.3365448).
 pub(super) const SUBNORMAL_F32: f32 = -87.3365;
@@ -70,11 +70,10 @@ fused!(fused_f64, software_f64, f64x8);
 #[inline(always)]
 pub(super) fn exp_f32<S: Simd>(simd: S, t: f32x16<S>, d: f32x16<S>) -> f32x16<S> {
     let splat = |value: f32| f32x16::splat(simd, value);
-    let ([p], [rounded]) = exp_parts_f32(simd, &[t], &[d]);
-    let e = f32x16::from_bits(p.to_bits() + (rounded.to_bits() << 23));
+    let [e] = normal_exp_f32(simd, &[t], &[d]);
     let is_small = t.simd_lt(splat(SUBNORMAL_F32));
     if is_small.any_true() {
-        let raised = f32x16::from_bits(p.to_bits() + ((rounded + splat(64.0)).to_bits() << 23));
+        let raised = f32x16::from_bits(e.to_bits() + u32x16::splat(simd, 64 << 23));
         let small = t.simd_lt(splat(ZERO_F32)).select(splat(0.0), raised * splat(f32::from_bits((127 - 64) << 23)));
         is_small.select(small, e)
     } else {
@@ -89,20 +88,6 @@ pub(super) fn normal_exp_f32<S: Simd, const N: usize>(
     t: &[f32x16<S>; N],
     d: &[f32x16<S>; N],
 ) -> [f32x16<S>; N] {
-    let (mut p, rounded) = exp_parts_f32(simd, t, d);
-    for (p, rounded) in p.iter_mut().zip(&rounded) {
-        *p = f32x16::from_bits(p.to_bits() + (rounded.to_bits() << 23));
-    }
-    p
-}
-
-/// The polynomial in `r`, and `n` with [`ROUND_F32`] added to it.
-#[inline(always)]
-fn exp_parts_f32<S: Simd, const N: usize>(
-    simd: S,
-    t: &[f32x16<S>; N],
-    d: &[f32x16<S>; N],
-) -> ([f32x16<S>; N], [f32x16<S>; N]) {
     let splat = |value: f32| f32x16::splat(simd, value);
     let (mut p, mut r, mut rounded) = ([splat(0.001_382_063_4); N], *d, *t);
     for i in 0..N {
@@ -117,7 +102,10 @@ fn exp_parts_f32<S: Simd, const N: usize>(
             p[i] = fused_f32(simd, p[i], r[i], splat(coefficient));
         }
     }
-    (p, rounded)
+    for i in 0..N {
+        p[i] = f32x16::from_bits(p[i].to_bits() + (rounded[i].to_bits() << 23));
+    }
+    p
 }
 
 /// `exp(t + d)` for `t <= 0` in `f64`.
@@ -137,11 +125,10 @@ fn exp_parts_f32<S: Simd, const N: usize>(
 #[inline(always)]
 pub(super) fn exp_f64<S: Simd>(simd: S, t: f64x8<S>, d: f64x8<S>) -> f64x8<S> {
     let splat = |value: f64| f64x8::splat(simd, value);
-    let ([p], [rounded]) = exp_parts_f64(simd, &[t], &[d]);
-    let e = f64x8::from_bits(p.to_bits() + (rounded.to_bits() << 52));
+    let [e] = normal_exp_f64(simd, &[t], &[d]);
     let is_small = t.simd_lt(splat(SUBNORMAL_F64));
     if is_small.any_true() {
-        let raised = f64x8::from_bits(p.to_bits() + ((rounded + splat(64.0)).to_bits() << 52));
+        let raised = f64x8::from_bits(e.to_bits() + u64x8::splat(simd, 64 << 52));
         let small = t.simd_lt(splat(ZERO_F64)).select(splat(0.0), raised * splat(f64::from_bits((1023 - 64) << 52)));
         is_small.select(small, e)
     } else {
@@ -152,20 +139,6 @@ pub(super) fn exp_f64<S: Simd>(simd: S, t: f64x8<S>, d: f64x8<S>) -> f64x8<S> {
 /// [`exp_f64`] of several vectors from [`SUBNORMAL_F64`] on, side by side.
 #[inline(always)]
 pub(super) fn normal_exp_f64<S: Simd, const N: usize>(simd: S, t: &[f64x8<S>; N], d: &[f64x8<S>; N]) -> [f64x8<S>; N] {
-    let (mut p, rounded) = exp_parts_f64(simd, t, d);
-    for (p, rounded) in p.iter_mut().zip(&rounded) {
-        *p = f64x8::from_bits(p.to_bits() + (rounded.to_bits() << 52));
-    }
-    p
-}
-
-/// The polynomial in `r`, and `n` with [`ROUND_F64`] added to it.
-#[inline(always)]
-fn exp_parts_f64<S: Simd, const N: usize>(
-    simd: S,
-    t: &[f64x8<S>; N],
-    d: &[f64x8<S>; N],
-) -> ([f64x8<S>; N], [f64x8<S>; N]) {
     /// `1 / k!` from 12 down to 2.
     const INVERSE_FACTORIALS: [f64; 11] = [
         1.0 / 479_001_600.0,
@@ -196,8 +169,9 @@ fn exp_parts_f64<S: Simd, const N: usize>(
     }
     for i in 0..N {
         p[i] = splat(1.0) + fused_f64(simd, r[i] * r[i], p[i], r[i]);
+        p[i] = f64x8::from_bits(p[i].to_bits() + (rounded[i].to_bits() << 52));
     }
-    (p, rounded)
+    p
 }
 
 /// `ln 2` to 33 bits, so that its product with an exponent is exact, and the rest of it.

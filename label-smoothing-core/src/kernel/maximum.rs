@@ -65,7 +65,7 @@ impl<S: Simd, W: Float, const SEES_NAN: bool> Largest<S, W, SEES_NAN> {
     }
 
     #[inline(always)]
-    pub(super) fn see_vector(&mut self, z: W::Vector<S>, part: usize) {
+    fn see_vector(&mut self, z: W::Vector<S>, part: usize) {
         if SEES_NAN {
             self.is_number &= z.simd_eq(z);
         }

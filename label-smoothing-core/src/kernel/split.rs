@@ -23,8 +23,7 @@ pub(super) fn is_worth_it(classes: usize) -> bool {
 
 /// What [`row::sums`] gives, the maximum not being known.
 pub(super) fn sums<T: Element>(level: Level, z: &[T], hole: usize, exps: &mut [T::Wide]) -> Option<Sums<T::Wide>> {
-    let maxima = map(z.chunks(PIECE).collect(), |z| maximum::maximum(level, z));
-    let maxima: Vec<f64> = maxima.iter().map(|maximum| maximum.to_f64()).collect();
+    let maxima = map(z.chunks(PIECE).collect(), |z| maximum::maximum(level, z).to_f64());
     let highest = maxima.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if maxima.iter().any(|maximum| maximum.is_nan()) || !highest.is_finite() {
         return None;
