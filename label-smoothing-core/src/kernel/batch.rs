@@ -1,5 +1,7 @@
 //! A batch cut into tasks.
 
+use std::sync::{Mutex, PoisonError};
+
 use fearless_simd::Level;
 
 use super::level;
@@ -170,13 +172,23 @@ fn threads() -> usize {
 }
 
 /// Applies `each` to every item, on the current rayon pool if there are several; the results in the items' order.
-#[cfg(feature = "parallel")]
-pub(super) fn map<I: Send, R: Send>(items: Vec<I>, each: impl Fn(I) -> R + Sync + Send) -> Vec<R> {
-    use rayon::prelude::*;
-    if items.len() > 1 { items.into_par_iter().map(each).collect() } else { items.into_iter().map(each).collect() }
+pub(super) fn map<I: Send, R: Send>(items: Vec<I>, each: impl Fn(I) -> R + Sync) -> Vec<R> {
+    // Every item is locked once, so no lock is ever waited for.
+    let places: Vec<_> = items.into_iter().map(|item| Mutex::new((Some(item), None))).collect();
+    for_each(places.len(), &|at| {
+        let mut place = places[at].lock().unwrap_or_else(PoisonError::into_inner);
+        place.1 = place.0.take().map(&each);
+    });
+    places.into_iter().filter_map(|place| place.into_inner().unwrap_or_else(PoisonError::into_inner).1).collect()
 }
 
-#[cfg(not(feature = "parallel"))]
-pub(super) fn map<I, R>(items: Vec<I>, each: impl Fn(I) -> R) -> Vec<R> {
-    items.into_iter().map(each).collect()
+/// Calls `each` with every number below `count`, likewise. For any function: rayon's own is compiled once, and not for
+/// each of the functions and element types.
+fn for_each(count: usize, each: &(dyn Fn(usize) + Sync)) {
+    #[cfg(feature = "parallel")]
+    if count > 1 {
+        use rayon::prelude::*;
+        return (0..count).into_par_iter().for_each(each);
+    }
+    (0..count).for_each(each);
 }

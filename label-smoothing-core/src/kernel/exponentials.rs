@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use fearless_simd::Simd;
 use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch};
 
 use super::hints;
 use super::lanes::{BLOCK, Float, LANES, MAX_PARTS, Shift, join, masked};
@@ -25,11 +25,11 @@ const FEW: usize = 2;
 
 /// Columns that are kept out of the sums.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Excluded {
+struct Excluded {
     /// The column of the maximum, kept out of the exponentials.
-    pub(super) maximum: usize,
+    maximum: usize,
     /// The hole, kept out of the shifted logits.
-    pub(super) hole: usize,
+    hole: usize,
 }
 
 impl Excluded {
@@ -46,22 +46,44 @@ impl Excluded {
     }
 }
 
-/// Adds up `exp(t)` and `t = z - max`, and looks ahead at the next row.
+/// What columns of a row add up to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ExponentialSums<W> {
+    /// `exp(t)`, but for the column of the maximum.
+    pub(super) others: f64,
+    /// `t`, but for the hole.
+    pub(super) shifted: f64,
+    /// The next row's maximum, if there is one; if there is a NaN in that row, any number.
+    pub(super) next: Option<W>,
+}
+
+/// Adds up `exp(t)` and `t = z - max`, and looks ahead at the next row; `column` is that of the maximum. `exp(t)` of every
+/// column is left in `exps`, which has room for a multiple of [`LANES`] columns, or for none.
+pub(super) fn exponentials<T: Element>(
+    level: Level,
+    row: &Row<'_, T>,
+    column: usize,
+    exps: &mut [T::Wide],
+) -> ExponentialSums<T::Wide> {
+    let excluded = Excluded { maximum: column, hole: row.hole };
+    dispatch!(level, simd => exponentials_at(simd, row, excluded, exps))
+}
+
 #[inline(always)]
-pub(super) fn exponentials<S: Simd, T: Element>(
+fn exponentials_at<S: Simd, T: Element>(
     simd: S,
     row: &Row<'_, T>,
     excluded: Excluded,
-    ahead: &mut Largest<S, T::Wide, false>,
     exps: &mut [T::Wide],
-) -> (f64, f64) {
+) -> ExponentialSums<T::Wide> {
     let Row { z, classes, maximum, next, .. } = *row;
     let (mut others, mut shifted) = (0.0, 0.0);
+    let mut ahead = Largest::new(simd);
     let shift = Shift::new(simd, <T::Wide as Float>::Vector::splat(simd, maximum));
     for block in (0..classes).step_by(BLOCK) {
         let end = classes.min(block + BLOCK);
         let zero = <T::Wide as Float>::Vector::splat(simd, T::Wide::from_f64(0.0));
-        let mut sums = BlockSums { shift, ahead, exps: [zero; MAX_PARTS], shifted: [zero; MAX_PARTS] };
+        let mut sums = BlockSums { shift, ahead: &mut ahead, exps: [zero; MAX_PARTS], shifted: [zero; MAX_PARTS] };
         let mut column = block;
         while column < end {
             let plain = excluded.plain_from(column, end);
@@ -77,7 +99,8 @@ pub(super) fn exponentials<S: Simd, T: Element>(
         others += join(T::Wide::fold(simd, &sums.exps).as_slice());
         shifted += join(T::Wide::fold(simd, &sums.shifted).as_slice());
     }
-    (others, shifted)
+    let next = (!next.is_empty()).then(|| ahead.finish(simd, next));
+    ExponentialSums { others, shifted, next }
 }
 
 /// The sums of a block, lane by lane, and what they are made with.

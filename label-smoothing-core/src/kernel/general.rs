@@ -6,7 +6,7 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, f64x8};
 
 use super::closed_form::Coefficients;
-use super::lanes::{BLOCK, LANES, join};
+use super::lanes::{BLOCK, LANES, join, widened};
 use super::math;
 use super::rows::{RowSmoothing, RowWeighting, Rows, mask_out};
 use super::target::{Block, Target, eight};
@@ -115,15 +115,19 @@ impl<'p, T: Element> GeneralRow<'p, '_, T> {
         let kept = if streamed.is_none() { self.columns.len().next_multiple_of(LANES) } else { 0 };
         room.coefficients.resize(kept, 0.0);
         let mut at_maximum = 0.0;
+        let (mut of_logits, mut of_given) = ([T::Wide::default(); BLOCK], [T::Wide::default(); BLOCK]);
         for first in self.columns.clone().step_by(BLOCK) {
             let block = first..self.columns.end.min(first + BLOCK);
             let offset = self.entropy(level, target, block.clone(), room);
             let GeneralRoom { coefficients, given, .. } = room;
+            let at = first - self.columns.start;
+            let z = widened(level, &self.z[at..at + block.len()], &mut of_logits);
             let (sums, at_maximum_here) = if let Some(given) = streamed {
-                self.block(target, first, &given[block]).add_up::<false>(level, &mut [])
+                let given = widened(level, &given[block], &mut of_given);
+                self.block(target, first, given, z).add_up::<false>(level, &mut [])
             } else {
-                let kept = &mut coefficients[first - self.columns.start..];
-                self.block(target, first, self.given(level, block, given)).add_up::<true>(level, kept)
+                let given = self.given(level, block, given);
+                self.block(target, first, given, z).add_up::<true>(level, &mut coefficients[at..])
             };
             at_maximum += at_maximum_here;
             each(GeneralSums { offset, ..sums });
@@ -132,11 +136,13 @@ impl<'p, T: Element> GeneralRow<'p, '_, T> {
     }
 
     /// The block that starts at column `first`.
-    fn block<'b, Q>(&self, target: &'b Target<'b>, first: usize, given: &'b [Q]) -> Block<'b, T, Q>
-    where
-        Self: 'b,
-    {
-        let z = &self.z[first - self.columns.start..];
+    fn block<'b, Q>(
+        &self,
+        target: &'b Target<'b>,
+        first: usize,
+        given: &'b [Q],
+        z: &'b [T::Wide],
+    ) -> Block<'b, T::Wide, Q> {
         Block { target, first, given, z, max: self.max, m: self.m.wrapping_sub(first), is_finite: self.is_finite }
     }
 

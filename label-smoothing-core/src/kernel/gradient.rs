@@ -74,6 +74,7 @@ where
         }
         Coefficients::PerClass(values) => factors.with(values).write(simd, exps, out),
         Coefficients::OfTarget(of) => match of.target.kind(simd) {
+            Kind::Any(formula) => factors.with(Formed { formula, of }).write(simd, exps, out),
             Kind::Uniform(formula) => factors.with(Formed { formula, of }).write(simd, exps, out),
             Kind::Distributed(formula) => factors.with(Formed { formula, of }).write(simd, exps, out),
             Kind::WeightedUniform(formula) => factors.with(Formed { formula, of }).write(simd, exps, out),

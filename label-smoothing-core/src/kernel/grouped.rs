@@ -4,7 +4,7 @@ use fearless_simd::Level;
 
 use super::closed_form::Losses;
 use super::group::{self, Answer, GeneralTargets, Logits, Room, SpreadTargets, Targets};
-use super::lanes::{Float, MAX_WIDTH};
+use super::lanes::{Float, MAX_WIDTH, widened};
 use super::memory::{Upstream, Write};
 use super::plan::SpreadPlan;
 use super::rows::mask_out;
@@ -113,12 +113,16 @@ impl<T: Element> Task<'_, T> {
         let GroupScratch { targets, answer, room, by_class, .. } = scratch;
         let (shape, width, level) = (self.common.shape, T::Wide::WIDTH, self.common.level);
         let z = &self.memory.logits()[self.start(group.first)..];
-        if group.is_side_by_side {
-            let logits = Logits { z, stride: shape.inner() };
-            return group::losses(level, &logits, targets, self.common.factor, room, answer);
-        }
         if shape.inner() == 1 {
             transposed::side_by_side(level, z, group.rows, shape.classes(), by_class);
+        } else if group.is_side_by_side {
+            if let Some(z) = T::Wide::of_values(T::values(z)) {
+                let logits = Logits { z, stride: shape.inner() };
+                return group::losses(level, &logits, targets, self.common.factor, room, answer);
+            }
+            for (z, wide) in z.chunks(shape.inner()).zip(by_class.chunks_exact_mut(width)).take(shape.classes()) {
+                widened(level, &z[..width], wide);
+            }
         } else {
             for row in 0..group.rows {
                 let column = self.memory.logits()[self.start(group.first + row)..].iter().step_by(shape.inner());

@@ -1,7 +1,7 @@
 //! Vectors of the type that a row is computed in.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Simd, SimdFloatElement, f32x16, f64x8};
+use fearless_simd::{Level, Simd, SimdFloatElement, dispatch, f32x16, f64x8};
 
 use super::math;
 use crate::element::Element;
@@ -177,7 +177,7 @@ impl<S: Simd, W: Float> Shift<S, W> {
         for &t in &t[1..] {
             lowest = lowest.min(t);
         }
-        if lowest.simd_ge(self.ordinary).all_true() {
+        if math::has_fused(simd) && lowest.simd_ge(self.ordinary).all_true() {
             for i in 0..N {
                 // The same error in fewer steps, if the first number is not the smaller one (Dekker 1971).
                 e[i] = z[i] - (t[i] + self.max);
@@ -205,6 +205,24 @@ pub(super) fn masked<S: Simd, W: Float>(
     let zero = splat(0);
     let counted = lane.simd_lt(splat(counted)).select(vector, zero);
     lane.simd_eq(splat(kept_out.min(LANES))).select(zero, counted)
+}
+
+/// Values in the type that they are computed in: where they lie, or in `room`, which has place for as many.
+pub(super) fn widened<'v, T: Element>(level: Level, values: &'v [T], room: &'v mut [T::Wide]) -> &'v [T::Wide] {
+    if let Some(values) = T::Wide::of_values(T::values(values)) {
+        return values;
+    }
+    let wide = &mut room[..values.len()];
+    dispatch!(level, simd => {
+        let (mut from, mut to) = (values.chunks_exact(T::Wide::WIDTH), wide.chunks_exact_mut(T::Wide::WIDTH));
+        for (from, to) in (&mut from).zip(&mut to) {
+            T::load(simd, from).store_slice(to);
+        }
+        for (from, to) in from.remainder().iter().zip(to.into_remainder()) {
+            *to = from.widen();
+        }
+    });
+    wide
 }
 
 /// Joins the eight sums that [`Float::fold`] leaves: the last three levels of the tree.

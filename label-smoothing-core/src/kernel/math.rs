@@ -3,7 +3,7 @@
 //! Every operation below is an IEEE 754 operation in a fixed order, so the bits are the same on every instruction set.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Simd, f32x16, f64x8, u32x16, u64x8};
+use fearless_simd::{Level, Simd, dispatch, f32x16, f64x8, u32x16, u64x8};
 
 /// Below this, `exp` in `f32` is no normal number any more (`ln 2^-126` is -87.3365448).
 pub(super) const SUBNORMAL_F32: f32 = -87.3365;
@@ -24,7 +24,7 @@ const ROUND_F64: f64 = 1.5 * 4_503_599_627_370_496.0;
 /// Whether `a b + c` with one rounding is an instruction. Where it is not, a function that is not inlined does it: there no
 /// speed is promised, and some hundred copies of it would be most of the program.
 #[inline(always)]
-fn has_fused<S: Simd>(simd: S) -> bool {
+pub(super) fn has_fused<S: Simd>(simd: S) -> bool {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     let has_fused = simd.level().as_avx2().is_some();
     #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
@@ -204,6 +204,16 @@ pub(super) fn log_1p<S: Simd>(simd: S, x: f64x8<S>) -> f64x8<S> {
     let f = is_small.select(x, fraction - splat(1.0));
     let correction = is_small.select(splat(0.0), lost / sum);
     log_of_parts(simd, k, f, correction)
+}
+
+/// [`exp_f64`] of one number, exactly given.
+pub(super) fn exp_of(level: Level, t: f64) -> f64 {
+    dispatch!(level, simd => exp_f64(simd, f64x8::splat(simd, t), f64x8::splat(simd, 0.0)).as_slice()[0])
+}
+
+/// [`log_1p`] of one number.
+pub(super) fn log_1p_of(level: Level, x: f64) -> f64 {
+    dispatch!(level, simd => log_1p(simd, f64x8::splat(simd, x)).as_slice()[0])
 }
 
 /// `log(x)` for `x > 0`, by the method of [`log_1p`]; a subnormal `x` is multiplied by `2^54` first.

@@ -98,7 +98,7 @@ impl<S: Simd, W: Float, const SEES_NAN: bool> Largest<S, W, SEES_NAN> {
 
 /// The first place that holds the value, which one does.
 #[inline(always)]
-pub(super) fn first_equal<S: Simd, T: Element>(simd: S, block: &[T], value: T::Wide) -> usize {
+fn first_equal<S: Simd, T: Element>(simd: S, block: &[T], value: T::Wide) -> usize {
     let width = T::Wide::WIDTH;
     let wanted = <T::Wide as Float>::Vector::splat(simd, value);
     let mut from = 0;

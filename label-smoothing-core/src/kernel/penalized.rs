@@ -141,7 +141,7 @@ fn shift(level: Level, z: &mut [f64]) -> Option<(usize, f64, bool)> {
 /// The exponentials, what they add up to, and `1 - p` of each class.
 fn exponentials(level: Level, max: f64, m: usize, classes: usize, scratch: &mut Scratch) -> RowSums<f64> {
     let Scratch { shifted, exps, rest, .. } = scratch;
-    dispatch!(level, simd => {
+    let others = dispatch!(level, simd => {
         for (exps, t) in exps.chunks_exact_mut(WIDTH).zip(shifted.chunks_exact(WIDTH)) {
             math::exp_f64(simd, f64x8::from_slice(simd, t), f64x8::splat(simd, 0.0)).store_slice(exps);
         }
@@ -149,14 +149,14 @@ fn exponentials(level: Level, max: f64, m: usize, classes: usize, scratch: &mut 
         exps[m] = 0.0;
         let others = total(&exps[..classes]);
         exps[m] = 1.0;
-        let lse = math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0];
         let one_over_sum = 1.0 / (others + 1.0);
         for (rest, e) in rest.iter_mut().zip(&*exps) {
             *rest = 1.0 - e * one_over_sum;
         }
         rest[m] = others * one_over_sum;
-        RowSums { max, others, lse }
-    })
+        others
+    });
+    RowSums { max, others, lse: math::log_1p_of(level, others) }
 }
 
 /// The row's loss by another likelihood, without its z-loss; the coefficients become those of its gradient.

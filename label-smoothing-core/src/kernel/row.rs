@@ -1,12 +1,12 @@
 //! One contiguous row: what its logits add up to.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, dispatch, f64x8};
+use fearless_simd::{Level, dispatch};
 
-use super::exponentials::{Excluded, exponentials};
+use super::exponentials::{ExponentialSums, exponentials};
 use super::lanes::{Float, MAX_WIDTH, Shift};
 use super::math;
-use super::maximum::{Largest, first_equal};
+use super::maximum::column_of;
 use super::stats::RowStats;
 use crate::element::Element;
 
@@ -59,9 +59,8 @@ pub(super) fn again<T: Element>(
             padded[..rest.len()].copy_from_slice(rest);
             shift.exp(simd, T::load(simd, &padded[..width])).1.store_slice(exps);
         }
-        let lse = math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0];
-        Some(Sums { max, column, others, lse, shifted: f64::NAN, next: None })
-    })
+    });
+    Some(Sums { max, column, others, lse: math::log_1p_of(level, others), shifted: f64::NAN, next: None })
 }
 
 /// A row that is added up.
@@ -89,26 +88,15 @@ pub(super) fn sums<T: Element>(level: Level, row: Row<'_, T>, exps: &mut [T::Wid
     if !max.to_f64().is_finite() || row.z.get(row.hole).is_some_and(|z| z.widen().to_f64().is_nan()) {
         return None;
     }
-    dispatch!(level, simd => {
-        let column = first_equal(simd, &row.z[..row.classes], max);
-        let mut ahead = Largest::new(simd);
-        let (others, shifted) = exponentials(simd, &row, Excluded { maximum: column, hole: row.hole }, &mut ahead, exps);
-        // A NaN stays in the sum, and nothing else becomes one: `t` is never `+inf`.
-        if shifted.is_nan() {
-            return None;
-        }
-        let lse = math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0];
-        let next = (!row.next.is_empty()).then(|| ahead.finish(simd, row.next));
-        Some(Sums { max, column, others, lse, shifted, next })
-    })
+    let column = column_of(level, &row.z[..row.classes], max);
+    let ExponentialSums { others, shifted, next } = exponentials(level, &row, column, exps);
+    // A NaN stays in the sum, and nothing else becomes one: `t` is never `+inf`.
+    (!shifted.is_nan()).then(|| Sums { max, column, others, lse: math::log_1p_of(level, others), shifted, next })
 }
 
 /// The sums of one block of a row whose maximum may be elsewhere: of `exp(t)` over all its columns but `excluded`, and of
 /// `t` over all but the hole. `exp(t)` is left in `exps` as by [`sums`].
 pub(super) fn block<T: Element>(level: Level, block: Row<'_, T>, excluded: usize, exps: &mut [T::Wide]) -> [f64; 2] {
-    dispatch!(level, simd => {
-        let excluded = Excluded { maximum: excluded, hole: block.hole };
-        let (others, shifted) = exponentials(simd, &block, excluded, &mut Largest::new(simd), exps);
-        [others, shifted]
-    })
+    let ExponentialSums { others, shifted, .. } = exponentials(level, &block, excluded, exps);
+    [others, shifted]
 }

@@ -2,8 +2,7 @@
 //!
 //! A row is cut between blocks, and the blocks' sums are added in their order: the bits are those of [`row`].
 
-use fearless_simd::prelude::*;
-use fearless_simd::{Level, dispatch, f64x8};
+use fearless_simd::Level;
 
 use super::batch::{TASK_LOGITS, map};
 use super::gradient::{self, Coefficients, Factors};
@@ -44,8 +43,7 @@ pub(super) fn sums<T: Element>(level: Level, z: &[T], hole: usize, exps: &mut [T
         others += block[0];
         shifted += block[1];
     }
-    let lse = dispatch!(level, simd => math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0]);
-    Some(Sums { max: maximum, column, others, lse, shifted, next: None })
+    Some(Sums { max: maximum, column, others, lse: math::log_1p_of(level, others), shifted, next: None })
 }
 
 /// Some columns of a row.

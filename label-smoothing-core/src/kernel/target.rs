@@ -11,6 +11,7 @@ use fearless_simd::{Level, Simd, dispatch, f64x8};
 use super::closed_form::Real;
 use super::general::{GeneralSums, WIDTH};
 use super::lanes::{Float, LANES, join, masked};
+use super::math;
 use super::plan::NO_COLUMN;
 use super::rows::{RowSmoothing, Shares};
 use crate::element::Element;
@@ -91,8 +92,9 @@ impl<S: Simd, F: Formula<S>> Formula<S> for Weighted<'_, S, F> {
     }
 }
 
-/// The formula of a target, without a question in the loop over the classes.
+/// The formula of a target: without a question in the loop over the classes, where speed is promised.
 pub(super) enum Kind<'a, S: Simd> {
+    Any(Target<'a>),
     Uniform(Uniform<S>),
     Distributed(Distributed<'a, S>),
     WeightedUniform(Weighted<'a, S, Uniform<S>>),
@@ -102,6 +104,9 @@ pub(super) enum Kind<'a, S: Simd> {
 impl<'a> Target<'a> {
     #[inline(always)]
     pub(super) fn kind<S: Simd>(&self, simd: S) -> Kind<'a, S> {
+        if !math::has_fused(simd) {
+            return Kind::Any(*self);
+        }
         let splat = |value: f64| f64x8::splat(simd, value);
         let (rest, weight) = (splat(1.0 - self.smoothing.epsilon), splat(self.factor));
         let factor = if self.weights.is_some() { splat(1.0) } else { weight };
@@ -144,7 +149,7 @@ pub(super) fn eight<S: Simd>(simd: S, values: &[f64], at: usize) -> f64x8<S> {
 
 /// [`PAIR`] values in `f64`.
 #[inline(always)]
-fn widened<S: Simd, T: Element>(simd: S, values: &[T]) -> [f64x8<S>; 2] {
+fn pair<S: Simd, T: Element>(simd: S, values: &[T]) -> [f64x8<S>; 2] {
     let (low, high) = values.split_at(T::Wide::WIDTH);
     let halves = T::Wide::widen_vector(simd, T::load(simd, low));
     if high.is_empty() { halves } else { [halves[0], T::Wide::widen_vector(simd, T::load(simd, high))[0]] }
@@ -162,14 +167,14 @@ pub(super) fn padded<'v, T: Copy>(values: &'v [T], at: usize, count: usize, room
 }
 
 /// Some columns of one block of a row.
-pub(super) struct Block<'b, T, Q> {
+pub(super) struct Block<'b, W, Q> {
     pub(super) target: &'b Target<'b>,
     /// The class of the first column.
     pub(super) first: usize,
     /// The target of each column as given.
     pub(super) given: &'b [Q],
-    /// The logits, and what follows them in memory.
-    pub(super) z: &'b [T],
+    /// Their logits.
+    pub(super) z: &'b [W],
     /// The maximum of the row.
     pub(super) max: f64,
     /// Its column, counted from the first; it may be none of these.
@@ -181,11 +186,12 @@ pub(super) struct Block<'b, T, Q> {
 /// [`PAIR`] lanes of the sums: of `a`, `a t`, `q` and `q t`.
 type Sums<S> = [[f64x8<S>; 2]; 4];
 
-impl<T: Element, Q: Element> Block<'_, T, Q> {
+impl<W: Float, Q: Element> Block<'_, W, Q> {
     /// What the columns add up to, and the coefficient in that of the maximum. The coefficients are left in `kept`, which has
     /// room for a multiple of [`LANES`], if they are to be kept.
     pub(super) fn add_up<const KEEPS: bool>(&self, level: Level, kept: &mut [f64]) -> (GeneralSums, f64) {
         dispatch!(level, simd => match self.target.kind(simd) {
+            Kind::Any(target) => self.add::<_, KEEPS>(simd, &target, kept),
             Kind::Uniform(formula) => self.add::<_, KEEPS>(simd, &formula, kept),
             Kind::Distributed(formula) => self.add::<_, KEEPS>(simd, &formula, kept),
             Kind::WeightedUniform(formula) => self.add::<_, KEEPS>(simd, &formula, kept),
@@ -258,7 +264,7 @@ impl<T: Element, Q: Element> Block<'_, T, Q> {
         let (max, mut at) = (f64x8::splat(simd, self.max), columns.start + lane);
         let groups = self.given[columns.clone()].chunks_exact(LANES).zip(self.z[columns].chunks_exact(LANES));
         for (q, z) in groups {
-            let (q, z) = (widened(simd, &q[lane..lane + PAIR]), widened(simd, &z[lane..lane + PAIR]));
+            let (q, z) = (pair(simd, &q[lane..lane + PAIR]), pair(simd, &z[lane..lane + PAIR]));
             for half in 0..2 {
                 let (q, t) = (q[half], z[half] - max);
                 let a = formula.coefficients(simd, q, self.first + at + half * WIDTH);
@@ -277,9 +283,25 @@ impl<T: Element, Q: Element> Block<'_, T, Q> {
         *sums = [others, shifted, given, given_shifted];
     }
 
-    /// Adds eight columns from `at` on of any kind to half of the lanes; the coefficient in the column of the maximum, if it is one of them.
-    #[inline(always)]
+    /// Adds eight columns from `at` on of any kind to half of the lanes; the coefficient in the column of the maximum, if it is
+    /// one of them. Not a part of each loop that comes to such columns: they would be most of it.
+    #[inline(never)]
     fn add_special<S: Simd, const KEEPS: bool>(
+        &self,
+        simd: S,
+        at: usize,
+        half: usize,
+        sums: &mut Sums<S>,
+        kept: &mut [f64],
+    ) -> f64 {
+        simd.vectorize(
+            #[inline(always)]
+            || self.add_special_at::<S, KEEPS>(simd, at, half, sums, kept),
+        )
+    }
+
+    #[inline(always)]
+    fn add_special_at<S: Simd, const KEEPS: bool>(
         &self,
         simd: S,
         at: usize,

@@ -9,7 +9,6 @@ use fearless_simd::{Level, Simd, dispatch, f64x8};
 
 use super::logits::{Wanted, add_to_lane, of_half, tree};
 use super::{LogitSums, Logits, Targets};
-use crate::element::Element;
 use crate::kernel::closed_form::{Coefficients, Real, RowGradient};
 use crate::kernel::general::WIDTH;
 use crate::kernel::lanes::{BLOCK, Float, LANES, MAX_WIDTH};
@@ -297,14 +296,14 @@ impl<W: Float> Targets<W> for GeneralTargets<'_> {
         None
     }
 
-    fn look<T: Element<Wide = W>>(&mut self, level: Level, logits: &Logits<'_, T>, of_rows: &LogitSums<W>) {
+    fn look(&mut self, level: Level, logits: &Logits<'_, W>, of_rows: &LogitSums<W>) {
         let Logits { z, stride } = *logits;
         for half in 0..W::HALVES {
             let mut columns = [0.0; WIDTH];
             dispatch!(level, simd => {
                 let max = LogitSums::of_half(simd, half, &of_rows.max);
                 for (class, t) in self.shifted.chunks_exact_mut(WIDTH).enumerate() {
-                    let z = T::load(simd, &z[class * stride..class * stride + W::WIDTH]);
+                    let z = W::Vector::from_slice(simd, &z[class * stride..class * stride + W::WIDTH]);
                     (W::widen_vector(simd, z)[half] - max).store_slice(t);
                 }
                 LogitSums::of_half(simd, half, &of_rows.column).store_slice(&mut columns);

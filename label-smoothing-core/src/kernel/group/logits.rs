@@ -3,13 +3,12 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f64x8};
 
-use crate::element::Element;
 use crate::kernel::lanes::{BLOCK, Float, LANES, MAX_WIDTH, Shift};
 
 /// The logits of a group of rows: class `c` is the vector at `c * stride`.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::kernel) struct Logits<'a, T> {
-    pub(in crate::kernel) z: &'a [T],
+pub(in crate::kernel) struct Logits<'a, W> {
+    pub(in crate::kernel) z: &'a [W],
     pub(in crate::kernel) stride: usize,
 }
 
@@ -72,54 +71,54 @@ impl<W: Float> LogitSums<W> {
 }
 
 /// Adds up the logits of a group of rows.
-pub(super) fn logit_sums<T: Element>(
+pub(super) fn logit_sums<W: Float>(
     level: Level,
-    logits: &Logits<'_, T>,
+    logits: &Logits<'_, W>,
     classes: usize,
-    wanted: Option<Wanted<'_, T::Wide>>,
-    room: &mut Room<T::Wide>,
+    wanted: Option<Wanted<'_, W>>,
+    room: &mut Room<W>,
 ) {
     dispatch!(level, simd => logit_sums_at(simd, logits, classes, wanted, room));
 }
 
 #[inline(always)]
-fn logit_sums_at<S: Simd, T: Element>(
+fn logit_sums_at<S: Simd, W: Float>(
     simd: S,
-    logits: &Logits<'_, T>,
+    logits: &Logits<'_, W>,
     classes: usize,
-    wanted: Option<Wanted<'_, T::Wide>>,
-    room: &mut Room<T::Wide>,
+    wanted: Option<Wanted<'_, W>>,
+    room: &mut Room<W>,
 ) {
-    let (width, Logits { z, stride }) = (T::Wide::WIDTH, *logits);
-    let number = |value: f64| <T::Wide as Float>::Vector::splat(simd, T::Wide::from_f64(value));
+    let (width, Logits { z, stride }) = (W::WIDTH, *logits);
+    let number = |value: f64| W::Vector::splat(simd, W::from_f64(value));
     let zero = number(0.0);
 
     let (max, is_number) = maxima(simd, z, stride, classes);
-    let shift = Shift::<S, T::Wide>::new(simd, max);
-    let mut picked = wanted.map(|wanted| Picked::<S, T::Wide>::new(simd, wanted));
+    let shift = Shift::<S, W>::new(simd, max);
+    let mut picked = wanted.map(|wanted| Picked::<S, W>::new(simd, wanted));
     let mut others = [f64x8::splat(simd, 0.0); 2];
     let (mut column, mut here) = (number(-1.0), zero);
     let mut logits = z.chunks(stride).zip(room.exps.chunks_exact_mut(width)).take(classes);
     for block in (0..classes).step_by(BLOCK) {
         let of_block = BLOCK.min(classes - block);
         for (class, (z, kept)) in logits.by_ref().take(of_block).enumerate() {
-            let z = T::load(simd, &z[..width]);
+            let z = W::Vector::from_slice(simd, &z[..width]);
             let (t, e) = shift.exp(simd, z);
             e.store_slice(kept);
             // The first column that holds the maximum is kept out; -1 says that there was none yet.
             let is_maximum = column.simd_lt(zero) & t.simd_eq(zero);
             column = is_maximum.select(here, column);
-            add_to_lane::<S, T::Wide>(simd, &mut room.exp_lanes, class, is_maximum.select(zero, e));
+            add_to_lane::<S, W>(simd, &mut room.exp_lanes, class, is_maximum.select(zero, e));
             if let Some(picked) = &mut picked {
                 let counted = picked.see(simd, here, z, t, e);
-                add_to_lane::<S, T::Wide>(simd, &mut room.shift_lanes, class, counted);
+                add_to_lane::<S, W>(simd, &mut room.shift_lanes, class, counted);
             }
-            here += T::Wide::from_f64(1.0);
+            here += W::from_f64(1.0);
         }
         let used = of_block.min(LANES);
-        others = add(others, tree::<S, T::Wide>(simd, &room.exp_lanes, used));
+        others = add(others, tree::<S, W>(simd, &room.exp_lanes, used));
         if let Some(picked) = &mut picked {
-            picked.shifted = add(picked.shifted, tree::<S, T::Wide>(simd, &room.shift_lanes, used));
+            picked.shifted = add(picked.shifted, tree::<S, W>(simd, &room.shift_lanes, used));
         }
     }
     let is_defined =
@@ -199,17 +198,12 @@ impl<S: Simd, W: Float> Picked<S, W> {
 
 /// The rows' maxima, and 1 for each row without a NaN, which vectors' maxima treat differently on different processors.
 #[inline(always)]
-fn maxima<S: Simd, T: Element>(
-    simd: S,
-    z: &[T],
-    stride: usize,
-    classes: usize,
-) -> (<T::Wide as Float>::Vector<S>, <T::Wide as Float>::Vector<S>) {
-    let number = |value: f64| <T::Wide as Float>::Vector::splat(simd, T::Wide::from_f64(value));
+fn maxima<S: Simd, W: Float>(simd: S, z: &[W], stride: usize, classes: usize) -> (W::Vector<S>, W::Vector<S>) {
+    let number = |value: f64| W::Vector::splat(simd, W::from_f64(value));
     let mut max = number(f64::NEG_INFINITY);
     let mut is_number = max.simd_eq(max);
     for z in z.chunks(stride).take(classes) {
-        let z = T::load(simd, &z[..T::Wide::WIDTH]);
+        let z = W::Vector::from_slice(simd, &z[..W::WIDTH]);
         is_number &= z.simd_eq(z);
         max = max.max(z);
     }

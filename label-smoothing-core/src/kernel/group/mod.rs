@@ -37,7 +37,7 @@ pub(super) trait Targets<W: Float> {
     fn wanted(&self) -> Option<Wanted<'_, W>>;
 
     /// Looks at the logits: everything below comes after this.
-    fn look<T: Element<Wide = W>>(&mut self, level: Level, logits: &Logits<'_, T>, of_rows: &LogitSums<W>);
+    fn look(&mut self, level: Level, logits: &Logits<'_, W>, of_rows: &LogitSums<W>);
 
     /// The classes whose being the maximum is a correct prediction.
     fn likeliest<S: Simd>(&self, simd: S) -> W::Vector<S>;
@@ -101,13 +101,13 @@ struct Gradient<W> {
 
 /// Adds up a group of rows. In three steps, each compiled for each instruction set: what one depends on the others need not
 /// be compiled for.
-pub(super) fn losses<T: Element, Q: Targets<T::Wide>>(
+pub(super) fn losses<W: Float, Q: Targets<W>>(
     level: Level,
-    logits: &Logits<'_, T>,
+    logits: &Logits<'_, W>,
     targets: &mut Q,
     factor: f64,
-    room: &mut Room<T::Wide>,
-    answer: &mut Answer<T::Wide>,
+    room: &mut Room<W>,
+    answer: &mut Answer<W>,
 ) {
     logit_sums(level, logits, targets.classes(), targets.wanted(), room);
     targets.look(level, logits, &room.sums);

@@ -5,7 +5,6 @@ use fearless_simd::{Level, Simd, f64x8};
 
 use super::logits::{Wanted, of_half};
 use super::{LogitSums, Logits, Targets};
-use crate::element::Element;
 use crate::kernel::closed_form::{Coefficients, RowGradient, Sharers, Spread};
 use crate::kernel::lanes::{Float, MAX_WIDTH};
 use crate::kernel::plan::{SpreadPlan, SpreadRow};
@@ -103,7 +102,7 @@ impl<W: Float> Targets<W> for SpreadTargets<W> {
         Some(Wanted { classes: &self.classes, is_mixed: self.is_mixed, is_hole: self.sharers.has_hole })
     }
 
-    fn look<T: Element<Wide = W>>(&mut self, _: Level, _: &Logits<'_, T>, _: &LogitSums<W>) {}
+    fn look(&mut self, _: Level, _: &Logits<'_, W>, _: &LogitSums<W>) {}
 
     #[inline(always)]
     fn likeliest<S: Simd>(&self, simd: S) -> W::Vector<S> {

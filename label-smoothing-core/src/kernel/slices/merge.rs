@@ -2,9 +2,6 @@
 
 use std::ops::{Add, Range};
 
-use fearless_simd::prelude::*;
-use fearless_simd::{dispatch, f64x8};
-
 use crate::check::Problem;
 use crate::element::Element;
 use crate::error::{Error, check_length};
@@ -212,10 +209,7 @@ impl<W: Float> Sums<W> {
     /// The sum of a row's exponentials relative to a larger maximum: the column of its own is one like the others then.
     fn rescaled_exponentials(&self, row: usize, others: f64, distance: f64) -> f64 {
         let own_column = f64::from(u8::from(self.has_seen(self.maxima[row].column)));
-        let exp = dispatch!(level::baseline(), simd => {
-            math::exp_f64(simd, f64x8::splat(simd, distance), f64x8::splat(simd, 0.0)).as_slice()[0]
-        });
-        (others + own_column) * exp
+        (others + own_column) * math::exp_of(level::baseline(), distance)
     }
 
     /// The loss, once all classes have been seen.
@@ -349,7 +343,7 @@ pub(super) struct MergedRow<W> {
 
 fn row_sums<W: Float>(stats: &RowStats<W>) -> RowSums<f64> {
     let (max, others) = (stats.max.to_f64(), stats.others);
-    let lse = dispatch!(level::baseline(), simd => math::log_1p(simd, f64x8::splat(simd, others)).as_slice()[0]);
+    let lse = math::log_1p_of(level::baseline(), others);
     RowSums { max, others, lse }
 }
 
