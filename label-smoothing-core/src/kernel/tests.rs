@@ -17,8 +17,14 @@ fn logits_of<T: Element>(random: &mut Random, count: usize) -> Vec<T> {
     (0..count).map(|_| T::from_f64(random.logit())).collect()
 }
 
-/// Every instruction set that this machine has, the fastest first; and plain scalar code where `scripts/scalar` asks for it,
-/// with which each test takes much longer to build.
+/// Plain scalar code, which takes very long to optimise and, without that, to run; and what it is compared with.
+#[cfg(scalar_code)]
+fn levels() -> Vec<Level> {
+    vec![Level::baseline(), Level::fallback()]
+}
+
+/// Every instruction set that this machine has, the fastest first; where `scripts/scalar` asks for it, plain scalar code.
+#[cfg(not(scalar_code))]
 fn levels() -> Vec<Level> {
     let best = Level::new();
     let mut levels = vec![best];
@@ -28,8 +34,6 @@ fn levels() -> Vec<Level> {
         levels.extend(best.as_sse4_2().map(Level::Sse4_2));
     }
     levels.push(Level::baseline());
-    #[cfg(scalar_code)]
-    levels.push(Level::fallback());
     levels
 }
 
