@@ -100,10 +100,13 @@ impl<T: Element> Task<'_, T> {
     fn ask(&self, plan: &SpreadPlan, group: Group, targets: &mut SpreadTargets<T::Wide>) {
         let start = self.first_row + group.first;
         targets.clear();
+        if let Some(common) = &plan.common {
+            return common.classes(start..start + group.rows).enumerate().for_each(|(row, class)| {
+                targets.set_class(row, class);
+            });
+        }
         for row in 0..group.rows {
-            if let Some(common) = &plan.common {
-                targets.set_class(row, common.class(start + row));
-            } else if let Some(target) = self.common.rows.spread(start + row) {
+            if let Some(target) = self.common.rows.spread(start + row) {
                 targets.set_row(row, &target);
             }
         }
@@ -182,8 +185,11 @@ impl<T: Element, Q: Targets<T::Wide>> Write<T> for WriteGroup<'_, T::Wide, Q> {
                 }
             }
         }
-        let is_plain = answer.is_defined & targets.is_counted();
-        for row in (0..group.rows).filter(|row| is_plain >> row & 1 == 0) {
+        let others = !(answer.is_defined & targets.is_counted()) & ((1 << group.rows) - 1);
+        if others == 0 {
+            return;
+        }
+        for row in (0..group.rows).filter(|row| others >> row & 1 == 1) {
             let start = if inner == 1 { starts[0] + row * classes } else { starts[row] };
             let is_counted = targets.is_counted() >> row & 1 == 1;
             let value = T::Wide::from_f64(if is_counted { f64::NAN } else { 0.0 });

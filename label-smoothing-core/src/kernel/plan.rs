@@ -1,5 +1,7 @@
 //! What a row's target asks of its logits, known before the logits are looked at.
 
+use std::ops::Range;
+
 use fearless_simd::prelude::*;
 use fearless_simd::{dispatch, f64x8};
 
@@ -106,8 +108,18 @@ impl CommonSpread<'_> {
     /// The class of a counted row.
     #[inline(always)]
     pub(super) fn class(&self, row: usize) -> Option<usize> {
-        let id = self.classes[row];
-        (self.ignored.is_empty() || !self.ignored.contains(&id)).then_some(id as usize)
+        self.counted(self.classes[row]).map(|id| id as usize)
+    }
+
+    /// The classes of the counted ones of some rows, as they are given.
+    #[inline(always)]
+    pub(super) fn classes(&self, rows: Range<usize>) -> impl Iterator<Item = Option<i64>> {
+        self.classes[rows].iter().map(|&id| self.counted(id))
+    }
+
+    #[inline(always)]
+    fn counted(&self, id: i64) -> Option<i64> {
+        (self.ignored.is_empty() || !self.ignored.contains(&id)).then_some(id)
     }
 }
 

@@ -13,19 +13,20 @@ pub(super) fn side_by_side<T: Element>(level: Level, z: &[T], rows: usize, class
 
 #[inline(always)]
 fn side_by_side_at<S: Simd, T: Element>(simd: S, z: &[T], rows: usize, classes: usize, to: &mut [T::Wide]) {
-    let width = T::Wide::WIDTH;
-    let zero = <T::Wide as Float>::Vector::splat(simd, T::Wide::default());
+    let (width, last) = (T::Wide::WIDTH, rows - 1);
     for first in (0..classes).step_by(width) {
-        let mut vectors = [zero; MAX_WIDTH];
-        for (row, vector) in vectors.iter_mut().enumerate().take(width) {
-            // What is in the lanes of rows that are not there does not matter.
-            let from = row.min(rows - 1) * classes + first;
-            *vector = match z.get(from..from + width) {
-                Some(z) => T::load(simd, z),
-                None => T::load(simd, &padded(&z[from..])[..width]),
-            };
-        }
-        let columns = transpose::<S, T::Wide>(vectors);
+        let columns = transpose::<S, T::Wide>(
+            simd,
+            #[inline(always)]
+            |row| {
+                // What is in the lanes of rows that are not there does not matter.
+                let from = row.min(last) * classes + first;
+                match z.get(from..from + width) {
+                    Some(z) => T::load(simd, z),
+                    None => T::load(simd, &padded(&z[from..])[..width]),
+                }
+            },
+        );
         for (class, column) in (first..classes).zip(&columns[..width]) {
             column.store_slice(&mut to[class * width..(class + 1) * width]);
         }
@@ -48,16 +49,17 @@ pub(super) fn one_by_one<G: Element>(level: Level, from: &[G::Wide], classes: us
 #[inline(always)]
 fn one_by_one_at<S: Simd, G: Element>(simd: S, from: &[G::Wide], classes: usize, out: &mut [G]) {
     let width = G::Wide::WIDTH;
-    let zero = <G::Wide as Float>::Vector::splat(simd, G::Wide::default());
     // Whole vectors are written, beyond a row's end too: the last classes first, then rows in their order, so that what
     // went beyond is written over by what belongs there.
     for first in (0..classes).step_by(width).rev() {
-        let mut vectors = [zero; MAX_WIDTH];
-        for (class, vector) in vectors.iter_mut().enumerate().take(width) {
-            let at = (first + class) * width;
-            *vector = <G::Wide as Float>::Vector::from_slice(simd, &from[at..at + width]);
-        }
-        let rows = transpose::<S, G::Wide>(vectors);
+        let rows = transpose::<S, G::Wide>(
+            simd,
+            #[inline(always)]
+            |class| {
+                let at = (first + class) * width;
+                <G::Wide as Float>::Vector::from_slice(simd, &from[at..at + width])
+            },
+        );
         for (row, vector) in rows.iter().enumerate().take(width) {
             let at = row * classes + first;
             if at >= out.len() {
@@ -75,16 +77,21 @@ fn one_by_one_at<S: Simd, G: Element>(simd: S, from: &[G::Wide], classes: usize,
     }
 }
 
-/// Turns `WIDTH` vectors of a row each into `WIDTH` vectors of a column each.
+/// Turns `WIDTH` vectors of a row each, which `row` gives, into `WIDTH` vectors of a column each.
 ///
 /// Interleaving the first half of the vectors with the second moves the highest bit of the row's number to the end of
 /// the column's; after as many times as there are bits, rows and columns have changed places.
 #[inline(always)]
-fn transpose<S: Simd, W: Float>(mut vectors: [W::Vector<S>; MAX_WIDTH]) -> [W::Vector<S>; MAX_WIDTH] {
-    for _ in 0..W::WIDTH.ilog2() {
+fn transpose<S: Simd, W: Float>(simd: S, row: impl Fn(usize) -> W::Vector<S>) -> [W::Vector<S>; MAX_WIDTH] {
+    let half = W::WIDTH / 2;
+    let mut vectors = [W::Vector::splat(simd, W::default()); MAX_WIDTH];
+    for pair in 0..half {
+        (vectors[2 * pair], vectors[2 * pair + 1]) = row(pair).interleave(row(pair + half));
+    }
+    for _ in 1..W::WIDTH.ilog2() {
         let from = vectors;
-        for pair in 0..W::WIDTH / 2 {
-            (vectors[2 * pair], vectors[2 * pair + 1]) = from[pair].interleave(from[pair + W::WIDTH / 2]);
+        for pair in 0..half {
+            (vectors[2 * pair], vectors[2 * pair + 1]) = from[pair].interleave(from[pair + half]);
         }
     }
     vectors

@@ -98,13 +98,13 @@ fn logit_sums_at<S: Simd, W: Float>(
     let mut picked = wanted.map(|wanted| Picked::<S, W>::new(simd, wanted));
     let mut others = [f64x8::splat(simd, 0.0); 2];
     let (mut column, mut here) = (number(-1.0), zero);
-    let mut logits = z.chunks(stride).zip(room.exps.chunks_exact_mut(width)).take(classes);
     for block in (0..classes).step_by(BLOCK) {
         let of_block = BLOCK.min(classes - block);
-        for (class, (z, kept)) in logits.by_ref().take(of_block).enumerate() {
-            let z = W::Vector::from_slice(simd, &z[..width]);
+        for class in 0..of_block {
+            let (from, to) = ((block + class) * stride, (block + class) * width);
+            let z = W::Vector::from_slice(simd, &z[from..from + width]);
             let (t, e) = shift.exp(simd, z);
-            e.store_slice(kept);
+            e.store_slice(&mut room.exps[to..to + width]);
             // The first column that holds the maximum is kept out; -1 says that there was none yet.
             let is_maximum = column.simd_lt(zero) & t.simd_eq(zero);
             column = is_maximum.select(here, column);
@@ -202,8 +202,8 @@ fn maxima<S: Simd, W: Float>(simd: S, z: &[W], stride: usize, classes: usize) ->
     let number = |value: f64| W::Vector::splat(simd, W::from_f64(value));
     let mut max = number(f64::NEG_INFINITY);
     let mut is_number = max.simd_eq(max);
-    for z in z.chunks(stride).take(classes) {
-        let z = W::Vector::from_slice(simd, &z[..W::WIDTH]);
+    for class in 0..classes {
+        let z = W::Vector::from_slice(simd, &z[class * stride..class * stride + W::WIDTH]);
         is_number &= z.simd_eq(z);
         max = max.max(z);
     }

@@ -63,8 +63,9 @@ impl<W: Float> SpreadTargets<W> {
 
     /// Sets a row whose coefficients are those of all rows; no class where it is not counted.
     #[inline(always)]
-    pub(in crate::kernel) fn set_class(&mut self, row: usize, class: Option<usize>) {
+    pub(in crate::kernel) fn set_class(&mut self, row: usize, class: Option<i64>) {
         self.is_counted |= u64::from(class.is_some()) << row;
+        // Of a signed number, which is what processors convert.
         self.classes[0][row] = W::from_f64(class.unwrap_or(0) as f64);
     }
 
