@@ -91,7 +91,7 @@ impl<T: Element> Task<'_, T> {
                 let start = |row: usize| if row < rows { self.start(first + row) } else { 0 };
                 let starts = if inner == 1 { [start(0); MAX_WIDTH] } else { std::array::from_fn(start) };
                 let level = self.common.level;
-                self.memory.write(WriteGroup { level, starts, group, inner, scratch: &mut scratch });
+                self.memory.write(WriteGroup { level, starts: &starts, group, inner, scratch: &mut scratch });
             }
         }
     }
@@ -160,7 +160,7 @@ impl<T: Element> Task<'_, T> {
 struct WriteGroup<'a, W, Q> {
     level: Level,
     /// Where the rows begin; if they follow each other, where the first does.
-    starts: [usize; MAX_WIDTH],
+    starts: &'a [usize; MAX_WIDTH],
     group: Group,
     inner: usize,
     scratch: &'a mut GroupScratch<W, Q>,
