@@ -175,3 +175,15 @@ fn an_infinite_binary_logit_on_the_side_of_the_least_mass_costs_infinity() {
         }
     }
 }
+
+/// Composed paths took the product of a small mass and a weight below 1 for nothing, where it is less than the least number.
+#[test]
+fn an_infinite_binary_logit_costs_infinity_whatever_its_weight_is() {
+    let targets = TargetInput::Probabilities(Dense::new([1, 2], [5e-324, 1.0]));
+    let config = Config::binary_cross_entropy().class_weights([1.0 / 1024.0, 1.0]).reduction(Reduction::Sum);
+    for z in [f64::NEG_INFINITY, 0.0, f64::INFINITY] {
+        let logits = Dense::new([1, 2], [z, 1.0]);
+        let input = CaseInput::new(LossFamily::BinaryCrossEntropy, config.clone(), logits, targets.clone());
+        all_are_right(&CaseInput { dtype: Dtype::F64, row_losses: true, ..input });
+    }
+}

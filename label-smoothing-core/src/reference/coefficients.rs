@@ -66,9 +66,12 @@ impl Coefficients {
             let z: Vec<f64> = elements.iter().map(|&element| logits[element]).collect();
             let target = weighted_target(problem, row, &z);
             for (class, &element) in elements.iter().enumerate() {
-                all.positive[element] = target.weights[class] * target.smoothed[class];
+                let (weight, mass) = (target.weights[class], target.smoothed[class]);
                 if is_binary {
-                    all.negative[element] = target.weights[class] * target.complement[class];
+                    all.positive[element] = weighted(weight, mass);
+                    all.negative[element] = weighted(weight, target.complement[class]);
+                } else {
+                    all.positive[element] = weight * mass;
                 }
             }
             if problem.config().subtract_entropy() {
@@ -117,6 +120,11 @@ impl Coefficients {
     }
 }
 
+/// The factor of one outcome of an element: what an infinite logit costs is weighted, so no weight but 0 makes it nothing.
+fn weighted(weight: f64, mass: f64) -> f64 {
+    kept(if weight == 0.0 { 0.0 } else { mass }, weight * mass, f64::from_bits(1))
+}
+
 /// What a factor has become, or the least number of its sign if it was not 0 and that is.
 fn kept(factor: f64, result: f64, least: f64) -> f64 {
     if result == 0.0 && factor != 0.0 { least.copysign(factor) } else { result }
@@ -124,7 +132,7 @@ fn kept(factor: f64, result: f64, least: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Coefficients;
+    use super::{Coefficients, weighted};
 
     fn of(factors: &[f64], others: &[f64]) -> Coefficients {
         Coefficients {
@@ -140,6 +148,13 @@ mod tests {
         let least = f64::from_bits(1);
         let means = of(&[least, -least, 0.0, 3.0], &[least, 2.0]).over(4.0);
         assert_eq!(means, of(&[least, -least, 0.0, 0.75], &[0.0, 0.5]));
+    }
+
+    #[test]
+    fn no_weight_but_0_takes_an_outcomes_mass_away() {
+        let least = f64::from_bits(1);
+        assert_eq!([weighted(0.25, least), weighted(0.25, -least)], [least, -least]);
+        assert_eq!([weighted(0.0, least), weighted(0.25, 0.0), weighted(0.25, 3.0)], [0.0, 0.0, 0.75]);
     }
 
     #[test]
