@@ -8,9 +8,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck disable=SC2034 # for the scripts that source this one
 all_features=label-smoothing-core/serde,label-smoothing-dfdx/f16,label-smoothing-cli/all-rust,label-smoothing-cli/tch
 
-# shellcheck disable=SC2034
-kit_features=ndarray,candle,burn,dfdx,tch
-
 if [[ -z ${STEPS:-} ]]; then
     STEPS=$(mktemp -d)
     export STEPS

@@ -216,6 +216,11 @@ pub(super) fn log_1p_of(level: Level, x: f64) -> f64 {
     dispatch!(level, simd => log_1p(simd, f64x8::splat(simd, x)).as_slice()[0])
 }
 
+/// [`entropy_terms`] of one number.
+pub(super) fn entropy_term_of(level: Level, q: f64) -> f64 {
+    dispatch!(level, simd => entropy_terms(simd, f64x8::splat(simd, q)).as_slice()[0])
+}
+
 /// `log(x)` for `x > 0`, by the method of [`log_1p`]; a subnormal `x` is multiplied by `2^54` first.
 #[inline(always)]
 pub(super) fn log<S: Simd>(simd: S, x: f64x8<S>) -> f64x8<S> {

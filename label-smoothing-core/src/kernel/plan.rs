@@ -2,9 +2,6 @@
 
 use std::ops::Range;
 
-use fearless_simd::prelude::*;
-use fearless_simd::{dispatch, f64x8};
-
 use super::closed_form::{Sharers, Spread};
 use super::level;
 use super::math;
@@ -187,8 +184,7 @@ fn spread<P: Element>(problem: &Problem<P>, classes: [usize; 2], given: [f64; 2]
 
 /// The entropy of a row whose coefficients are not weighted yet.
 fn entropy(row: &Spread<f64>, sharers: Sharers, classes: [usize; 2]) -> f64 {
-    let term =
-        |q: f64| dispatch!(level::baseline(), simd => math::entropy_terms(simd, f64x8::splat(simd, q)).as_slice()[0]);
+    let term = |q: f64| math::entropy_term_of(level::baseline(), q);
     let [first, second] = row.at_targets(sharers);
     let special = if classes[0] == classes[1] { 1 } else { 2 };
     let at_second = if special == 2 { term(second) } else { 0.0 };

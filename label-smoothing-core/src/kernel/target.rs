@@ -296,40 +296,30 @@ impl<W: Float, Q: Element> Block<'_, W, Q> {
     ) -> f64 {
         simd.vectorize(
             #[inline(always)]
-            || self.add_special_at::<S, KEEPS>(simd, at, half, sums, kept),
+            || {
+                let counted = self.given.len() - at;
+                let column = |column: usize| (self.given.get(at + column), self.z.get(at + column));
+                let (mut q, mut z) = ([0.0; WIDTH], [0.0; WIDTH]);
+                for (place, (q, z)) in q.iter_mut().zip(&mut z).enumerate() {
+                    if let (Some(given), Some(logit)) = column(place) {
+                        (*q, *z) = (given.to_f64(), logit.to_f64());
+                    }
+                }
+                let (q, z) = (f64x8::from_slice(simd, &q), f64x8::from_slice(simd, &z));
+                let t = masked::<S, f64>(simd, z - self.max, counted, NO_COLUMN);
+                let a = masked::<S, f64>(simd, self.target.coefficients(simd, q, self.first + at), counted, NO_COLUMN);
+                if KEEPS {
+                    a.store_slice(&mut kept[at..at + WIDTH]);
+                }
+                // The column of the maximum is kept out. Its shifted logit is 0, so that only `R` sees the difference.
+                let m = self.m.wrapping_sub(at);
+                let at_maximum = a.as_slice().get(m).copied().unwrap_or_default();
+                let a = masked::<S, f64>(simd, a, counted, m);
+                for (sum, term) in sums.iter_mut().zip([a, a.times_selected(t), q, q.times_selected(t)]) {
+                    sum[half] += term;
+                }
+                at_maximum
+            },
         )
-    }
-
-    #[inline(always)]
-    fn add_special_at<S: Simd, const KEEPS: bool>(
-        &self,
-        simd: S,
-        at: usize,
-        half: usize,
-        sums: &mut Sums<S>,
-        kept: &mut [f64],
-    ) -> f64 {
-        let counted = self.given.len() - at;
-        let column = |column: usize| (self.given.get(at + column), self.z.get(at + column));
-        let (mut q, mut z) = ([0.0; WIDTH], [0.0; WIDTH]);
-        for (place, (q, z)) in q.iter_mut().zip(&mut z).enumerate() {
-            if let (Some(given), Some(logit)) = column(place) {
-                (*q, *z) = (given.to_f64(), logit.to_f64());
-            }
-        }
-        let (q, z) = (f64x8::from_slice(simd, &q), f64x8::from_slice(simd, &z));
-        let t = masked::<S, f64>(simd, z - self.max, counted, NO_COLUMN);
-        let a = masked::<S, f64>(simd, self.target.coefficients(simd, q, self.first + at), counted, NO_COLUMN);
-        if KEEPS {
-            a.store_slice(&mut kept[at..at + WIDTH]);
-        }
-        // The column of the maximum is kept out. Its shifted logit is 0, so that only `R` sees the difference.
-        let m = self.m.wrapping_sub(at);
-        let at_maximum = a.as_slice().get(m).copied().unwrap_or_default();
-        let a = masked::<S, f64>(simd, a, counted, m);
-        for (sum, term) in sums.iter_mut().zip([a, a.times_selected(t), q, q.times_selected(t)]) {
-            sum[half] += term;
-        }
-        at_maximum
     }
 }

@@ -17,13 +17,14 @@ fn logits_of<T: Element>(random: &mut Random, count: usize) -> Vec<T> {
     (0..count).map(|_| T::from_f64(random.logit())).collect()
 }
 
-/// Plain scalar code, which takes very long to optimise and, without that, to run; and what it is compared with.
+/// What `scripts/scalar` asks for: plain scalar code, which takes very long to optimise and, without that, to run; and what
+/// it is compared with.
 #[cfg(scalar_code)]
 fn levels() -> Vec<Level> {
     vec![Level::baseline(), Level::fallback()]
 }
 
-/// Every instruction set that this machine has, the fastest first; where `scripts/scalar` asks for it, plain scalar code.
+/// Every instruction set that this machine has, the fastest first.
 #[cfg(not(scalar_code))]
 fn levels() -> Vec<Level> {
     let best = Level::new();
