@@ -1,6 +1,8 @@
 //! Where nobody asks for a gradient, none is computed: seen by the memory that it would take.
 #![cfg(target_os = "linux")]
 
+#[path = "adapter/common.rs"]
+#[expect(dead_code, reason = "the others use the rest")]
 mod common;
 
 use burn::tensor::{Device, Tensor};
@@ -19,7 +21,7 @@ fn peak() -> usize {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// One test, so that nothing else runs in the process.
+/// One test in a program of its own, so that nothing else runs in the process.
 #[test]
 fn a_loss_without_graph_takes_no_gradient() {
     let criterion = SmoothedCrossEntropy::new(0.1).unwrap();

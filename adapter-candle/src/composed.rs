@@ -126,20 +126,20 @@ fn cross_entropy<P: Element>(
     let (max, is_max) = (values.max_keepdim(axis)?, first_maximum(&values, axis)?);
     let t = z.broadcast_sub(&max)?;
     let t_max = is_max.where_cond(&t, &zeros)?.sum_keepdim(axis)?; // One of them is not 0.
-    let others_sum = class_sum(&is_max.where_cond(&zeros, &t.exp()?)?, axis)?;
+    let others_sum = sum_over(&is_max.where_cond(&zeros, &t.exp()?)?, axis)?;
 
     let a = uploaded(coefficients.positive.clone(), z.dims(), z)?;
     let a_others = is_max.where_cond(&zeros, &a)?;
     let total = uploaded(row_sums(problem, &coefficients.positive), &row_dims(problem), z)?;
     // Where a_c is 0, t_c may be -inf.
-    let terms = class_sum(&a_others.ne(&zeros)?.where_cond(&a_others.mul(&t)?, &zeros)?, axis)?;
+    let terms = sum_over(&a_others.ne(&zeros)?.where_cond(&a_others.mul(&t)?, &zeros)?, axis)?;
 
     let zero = others_sum.zeros_like()?;
     let is_confident = others_sum.detach().le(&others_sum.ones_like()?)?;
     let (taken_off, kept) = (is_confident.where_cond(&t_max, &zero)?, is_confident.where_cond(&zero, &t_max)?);
     let lse = log_sum(&kept.exp()?, &taken_off.neg()?.exp()?.mul(&others_sum)?)?;
     let a_max = is_max.where_cond(&a, &zeros)?.sum_keepdim(axis)?;
-    let of_max = is_confident.where_cond(&class_sum(&a_others, axis)?, &a_max.neg()?)?;
+    let of_max = is_confident.where_cond(&sum_over(&a_others, axis)?, &a_max.neg()?)?;
 
     let mut losses = total.mul(&lse)?.sub(&terms)?.add(&of_max.mul(&t_max)?)?;
     if problem.config().z_loss() != 0.0 {
@@ -206,7 +206,8 @@ fn binary<P: Element>(problem: &Problem<P>, coefficients: &Coefficients, z: &Ten
 /// Adds the losses up, in `f64` where the device has it.
 fn reduce(divisor: f64, losses: &Tensor) -> Result<Tensor> {
     let wide = if losses.device().is_metal() { losses.dtype() } else { DType::F64 };
-    losses.to_dtype(wide)?.sum_all()?.affine(1.0 / divisor, 0.0)?.to_dtype(losses.dtype())
+    let sum = sum_over(&losses.to_dtype(wide)?.flatten_all()?, 0)?;
+    sum.reshape(())?.affine(1.0 / divisor, 0.0)?.to_dtype(losses.dtype())
 }
 
 /// A number on the graph of the logits, with gradient 0 whatever they hold.
@@ -240,16 +241,16 @@ fn halved_sum(values: &[f64]) -> f64 {
     }
 }
 
-/// The sum over the class axis, which keeps its place. Candle adds up one element after the other, whose error grows with
-/// the number of classes; halves are added here until few are left.
-fn class_sum(values: &Tensor, axis: usize) -> Result<Tensor> {
+/// The sum over an axis, which keeps its place. Candle adds up one element after the other, whose error grows with the
+/// length; halves are added here until few are left.
+fn sum_over(values: &Tensor, axis: usize) -> Result<Tensor> {
     const FEW: usize = 8;
     let mut values = values.clone();
     while values.dim(axis)? > FEW {
-        let classes = values.dim(axis)?;
-        let half = classes / 2;
+        let length = values.dim(axis)?;
+        let half = length / 2;
         let folded = values.narrow(axis, 0, half)?.add(&values.narrow(axis, half, half)?)?;
-        values = match classes % 2 {
+        values = match length % 2 {
             0 => folded,
             _ => Tensor::cat(&[folded, values.narrow(axis, 2 * half, 1)?], axis)?,
         };

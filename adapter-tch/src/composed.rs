@@ -77,7 +77,8 @@ pub(crate) fn evaluate<P: Element>(problem: &Problem<P>, logits: &Tensor, output
         Output::Loss => {
             problem.check_mean()?;
             let divisor = problem.gradient_divisor();
-            let sum = row_losses(problem, logits, divisor, output)?.f_sum(None::<Kind>)?;
+            let losses = row_losses(problem, logits, divisor, output)?;
+            let sum = sum_over(&losses.f_flatten(0, -1)?, 0)?.f_squeeze()?;
             // A mean over nothing has no terms; its value, 0 or NaN, is a constant beside them.
             if divisor.is_none() { Ok(sum.f_add_scalar(problem.reduce(0.0))?) } else { Ok(sum) }
         }

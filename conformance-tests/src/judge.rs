@@ -4,7 +4,7 @@ use crate::backend::Outcome;
 use crate::case::Expected;
 use crate::dtype::Dtype;
 use crate::scale::{Place, Scales};
-use crate::tolerance::{Accuracy, Bound, confident_k, eta};
+use crate::tolerance::{Accuracy, confident_k};
 
 /// The flags of cases whose rows, or binary elements, are judged by their relative accuracy as well.
 pub(crate) const CONFIDENT: [&str; 2] = ["confident-row", "confident-element"];
@@ -93,9 +93,7 @@ impl Ruler {
     }
 
     fn distance(&self, error: f64, exact: f64, place: &Place) -> (f64, Option<String>) {
-        let unit = self.dtype.unit_roundoff();
-        let eta = eta(self.dtype);
-        let bound = Bound { k: self.k, unit, scale: place.scale, relative_error: self.relative_error, eta };
+        let bound = place.bound(self.k, self.dtype, self.relative_error);
         let (allowed, needed) = (bound.allowed(), bound.needed_k(error));
         if !allowed.is_finite() {
             return (f64::INFINITY, Some(format!("but no tolerance around {exact:e} is finite")));
@@ -106,8 +104,9 @@ impl Ruler {
         }
         let why = place.gap.filter(|_| self.confident).and_then(|gap| {
             let k = confident_k(gap);
-            let allowed = k * unit * exact.abs() + self.relative_error * place.scale + eta;
-            let needed = error / (unit * exact.abs());
+            let unit = bound.unit * exact.abs();
+            let allowed = k * unit + self.relative_error * place.scale + bound.eta;
+            let needed = error / unit;
             (error > allowed).then(|| {
                 format!("but is {exact:e}: {needed:.3} u of itself off, and a lead of {gap} nats allows {k} u")
             })

@@ -29,7 +29,7 @@ mod vectors;
 pub use backend::{Backend, Failure, Gap, Outcome};
 pub use case::{Case, Check, Expected};
 pub use dtype::{Dtype, UnknownDtype};
-pub use harness::test_backend;
+pub use harness::test_backends;
 pub use input::{CaseInput, Dense, Layout, Slices, TargetInput, Verb};
 pub use label_smoothing_core::{ErrorKind, LossParts, bf16, f16};
 pub use laws::Law;

@@ -9,7 +9,7 @@ use crate::input::CaseInput;
 use crate::run::{Status, run_case};
 use crate::scale::{Place, Scales};
 use crate::suite::Suite;
-use crate::tolerance::{Accuracy, Bound, eta};
+use crate::tolerance::Accuracy;
 use crate::vectors::embedded;
 use crate::{Backend, laws};
 
@@ -27,8 +27,7 @@ fn changed(exact: f64, place: &Place, classes: usize, relative_error: f64, dtype
     if exact.is_infinite() {
         return -exact;
     }
-    let (k, unit) = (Accuracy::Kernel.k(classes), dtype.unit_roundoff());
-    let bound = Bound { k, unit, scale: place.scale, relative_error, eta: eta(dtype) };
+    let bound = place.bound(Accuracy::Kernel.k(classes), dtype, relative_error);
     exact + TIMES * bound.allowed()
 }
 

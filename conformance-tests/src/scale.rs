@@ -15,26 +15,44 @@
 //! Where a kind of smoothing takes mass away, `a_c` has it added: `(1 - r) q_c + |r| / K`, which does not cancel. The binary
 //! scale is multiplied by the largest `|q| + |1 - q|` of the kind.
 //!
+//! What a probability is multiplied by, `A + 2 z_loss |lse|` and in a gradient `|f|` times as much, is kept beside the scale.
 //! Where `z_c = -inf` only `a_c` counts. This is the kit's own arithmetic, apart from core's, because it also knows
 //! which numbers must be exactly 0.
 
 use label_smoothing_core::{Config, Error, Likelihood, LossFamily, Penalty, Smoothing};
 
+use crate::dtype::Dtype;
 use crate::input::CaseInput;
 use crate::target::{Batch, Row};
 use crate::terms::Prediction;
-use crate::tolerance::{COST_OF_A_BINARY_TERM, COST_OF_A_TERM, TERMS_OF_A_BINARY_GRADIENT, lead_of_a_power};
+use crate::tolerance::{
+    Bound, COST_OF_A_BINARY_TERM, COST_OF_A_TERM, TERMS_OF_A_BINARY_GRADIENT, eta_with, lead_of_a_power,
+};
 
 /// What is known about one number before anybody has computed it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Place {
     /// The scale of its tolerance.
     pub(crate) scale: f64,
+    /// What a probability enters it with, which is what the error of one that is flushed to 0 is multiplied by.
+    pub(crate) factor_of_p: f64,
     /// It must be exactly 0: nothing that counts enters it.
     pub(crate) is_zero: bool,
     /// The lead of a confident row, or of a binary element, whose relative accuracy it shows; for the focal loss that of
     /// its power.
     pub(crate) gap: Option<f64>,
+}
+
+impl Place {
+    fn times(self, factor: f64) -> Self {
+        Self { scale: factor * self.scale, factor_of_p: factor * self.factor_of_p, ..self }
+    }
+
+    /// The bound for a number of this type.
+    pub(crate) fn bound(&self, k: f64, dtype: Dtype, relative_error: f64) -> Bound {
+        let eta = eta_with(dtype, self.factor_of_p);
+        Bound { k, unit: dtype.unit_roundoff(), scale: self.scale, relative_error, eta }
+    }
 }
 
 /// The places of one answer.
@@ -48,7 +66,7 @@ pub(crate) struct Scales {
     pub(crate) gradient: Vec<Place>,
 }
 
-const ZERO: Place = Place { scale: 0.0, is_zero: true, gap: None };
+const ZERO: Place = Place { scale: 0.0, factor_of_p: 0.0, is_zero: true, gap: None };
 
 impl Scales {
     /// # Errors
@@ -78,8 +96,7 @@ impl Scales {
                 }
                 if divisor != 0.0 {
                     let factor = (upstream(loss_place) / divisor).abs();
-                    let unit = scales.gradient[class];
-                    gradient[element] = Place { scale: factor * unit.scale, ..unit };
+                    gradient[element] = scales.gradient[class].times(factor);
                 }
             }
         }
@@ -95,12 +112,13 @@ fn reduced(losses: &[Place], divisor: f64) -> Place {
     }
     let mut counted = losses.iter().filter(|loss| !loss.is_zero).peekable();
     let is_zero = counted.peek().is_none();
-    let (mut scale, mut gap) = (0.0, Some(0.0));
+    let (mut scale, mut factor_of_p, mut gap) = (0.0, 0.0, Some(0.0));
     for loss in counted {
         scale += loss.scale / divisor.abs();
+        factor_of_p += loss.factor_of_p / divisor.abs();
         gap = gap.zip(loss.gap).map(|(largest, gap): (f64, f64)| largest.max(gap));
     }
-    Place { scale, is_zero, gap: gap.filter(|_| !is_zero) }
+    Place { scale, factor_of_p, is_zero, gap: gap.filter(|_| !is_zero) }
 }
 
 /// One row's places, before upstream and denominator.
@@ -125,25 +143,28 @@ fn softmax(row: &Row, config: &Config) -> RowScales {
     let terms = (0..z.len()).filter(|&class| a[class] != 0.0);
     let of_class = |class| if finite(class) { prediction.cost(likelihood, class) } else { 1.0 };
     let mut loss: f64 = terms.map(|class| a[class] * of_class(class)).sum();
+    // How fast the row's loss changes with `lse`: the factor of each `p_k` in the gradient.
+    let pull = total + 2.0 * z_factor * lse.abs();
+    let mut factors_of_p = vec![pull; z.len()];
     let mut added = vec![0.0; z.len()];
     for penalty in config.penalties() {
         let (of_loss, of_gradient) = prediction.penalty(penalty, &row.smoothed);
         loss += row.weight * of_loss;
         added.iter_mut().zip(of_gradient).for_each(|(added, more)| *added += row.weight * more);
+        let of_p = prediction.factors_of_p(penalty, &row.smoothed);
+        factors_of_p.iter_mut().zip(of_p).for_each(|(factor, more)| *factor += row.weight * more);
     }
     let gap = lead(row, config);
     let gradient = (0..z.len()).map(|class| {
-        let pulled = if finite(class) {
-            let p = (z[class] - max).exp() / sum;
-            (total + 2.0 * z_factor * lse.abs()) * p * cost(class)
-        } else {
-            0.0
-        };
+        let pulled = if finite(class) { pull * ((z[class] - max).exp() / sum) * cost(class) } else { 0.0 };
         let shows_the_lead = row.hard[class] > 0.0;
-        Place { scale: pulled + b[class] + added[class], is_zero: false, gap: gap.filter(|_| shows_the_lead) }
+        let (scale, factor_of_p) = (pulled + b[class] + added[class], factors_of_p[class]);
+        Place { scale, factor_of_p, is_zero: false, gap: gap.filter(|_| shows_the_lead) }
     });
     let gradient = gradient.collect();
-    RowScales { loss: vec![Place { scale: loss + z_factor * lse * lse, is_zero: false, gap }], gradient }
+    let factor_of_p = factors_of_p.iter().copied().fold(0.0, f64::max);
+    let loss = Place { scale: loss + z_factor * lse * lse, factor_of_p, is_zero: false, gap };
+    RowScales { loss: vec![loss], gradient }
 }
 
 /// By how much the target leads, if it is one class, leads, and nothing else enters the row's loss.
@@ -182,13 +203,16 @@ fn sigmoid(row: &Row, config: &Config) -> RowScales {
         Smoothing::UnbiasedFlip { epsilon } => 1.0 / (1.0 - 2.0 * epsilon),
         _ => 1.0,
     };
-    let place = |class: usize, scale: f64| Place { scale: masses * scale, is_zero: false, gap: gap(class) };
+    // `exp(-|z|)` enters as many times as the gradient's terms may be large.
+    let place = |class: usize, w: f64, scale: f64| {
+        Place { scale, factor_of_p: terms, is_zero: false, gap: gap(class) }.times(masses * w)
+    };
     let elements = || row.z.iter().zip(&row.factors).enumerate();
     // An infinite logit costs nothing on its own side, and an infinite loss has no tolerance.
     let size = |z: &f64| if z.is_infinite() { 0.0 } else { z.abs() };
     RowScales {
-        loss: elements().map(|(class, (z, w))| place(class, w * (size(z) + COST_OF_A_BINARY_TERM))).collect(),
-        gradient: elements().map(|(class, (_, w))| place(class, w * terms)).collect(),
+        loss: elements().map(|(class, (z, w))| place(class, *w, size(z) + COST_OF_A_BINARY_TERM)).collect(),
+        gradient: elements().map(|(class, (_, w))| place(class, *w, terms)).collect(),
     }
 }
 
@@ -198,7 +222,8 @@ mod tests {
         ClassWeighting, Config, ConfigBuilder, Likelihood, LossFamily, Penalty, Reduction, Smoothing,
     };
 
-    use super::{Place, Scales};
+    use super::{Bound, Place, Scales};
+    use crate::dtype::Dtype;
     use crate::input::{CaseInput, Dense, TargetInput};
 
     fn scales(config: ConfigBuilder, z: &[f64], target: i64) -> Scales {
@@ -284,6 +309,30 @@ mod tests {
     }
 
     #[test]
+    fn a_probability_enters_with_the_mass_the_z_loss_and_the_penalties() {
+        let lse = 2.0 + 4.0_f64.ln();
+        let config = Config::cross_entropy().class_weights([3.0, 7.0]).reduction(Reduction::Sum).z_loss(0.5);
+        let config = config.penalties([Penalty::Poly { epsilon: 2.0 }]);
+        let logits = Dense::new([1, 2], [3.0_f64.ln() + 2.0, 2.0]);
+        let targets = TargetInput::Indices(Dense::new([1], [0]));
+        let mut input = CaseInput::new(LossFamily::CrossEntropy, config, logits, targets);
+        input.row_weights = Some(Dense::new([1], [16.0]));
+        input.upstream = Some(vec![-0.25]);
+        let Scales { loss, gradient, .. } = Scales::new(&input).unwrap();
+        let factors = [loss[0], gradient[0], gradient[1]].map(|place| place.factor_of_p / (3.0 + lse + 2.0));
+        assert!(factors.iter().zip([16.0, 4.0, 4.0]).all(|(a, b)| (a - b).abs() <= 1e-12), "{factors:?}");
+        let bound = Place { scale: 3.0, factor_of_p: 1024.0, ..loss[0] }.bound(4.0, Dtype::F32, 0.5);
+        let expected = Bound {
+            k: 4.0,
+            unit: f64::from(f32::EPSILON) / 2.0,
+            scale: 3.0,
+            relative_error: 0.5,
+            eta: 2.0_f64.powi(-116),
+        };
+        assert_eq!(bound, expected);
+    }
+
+    #[test]
     fn a_penalty_and_the_z_loss_are_weighted_by_the_row() {
         let (lead, lse) = (3.0_f64.ln(), (4.0_f64 / 3.0).ln());
         let r = [lse + 1.0, lead + lse + 1.0];
@@ -345,5 +394,6 @@ mod tests {
         assert_eq!((scales.loss[0].scale, scales.loss[1].scale), (27.0, 6.0));
         assert_eq!((scales.gradient[0].scale, scales.gradient[1].scale), (6.0, 1.0));
         assert_eq!((scales.loss[0].gap, scales.loss[1].gap), (None, Some(4.0)));
+        assert_eq!((scales.loss[0].factor_of_p, scales.gradient[1].factor_of_p), (6.0, 1.0));
     }
 }

@@ -159,6 +159,23 @@ impl Prediction {
         }
     }
 
+    /// What each class's probability enters a penalty on this target and its gradient with: how large the error of one that
+    /// is flushed to 0 becomes.
+    pub(crate) fn factors_of_p(&self, penalty: &Penalty, q: &[f64]) -> Vec<f64> {
+        match *penalty {
+            // `p log p`, and `p (log p + H)` with the entropy `H`.
+            Penalty::Confidence { strength } => {
+                let entropy = self.sum_but(usize::MAX, |c| self.p[c] * self.minus_log(c));
+                let of = |c| if self.is_there(c) { strength * (self.minus_log(c) + entropy) } else { 0.0 };
+                (0..self.t.len()).map(of).collect()
+            }
+            // `q (1 - p)`, and `p (q . p - q)`.
+            Penalty::Poly { epsilon } => vec![epsilon.abs() * q.iter().map(|q| q.abs()).sum::<f64>(); self.t.len()],
+            // Made of logits alone.
+            _ => vec![0.0; self.t.len()],
+        }
+    }
+
     fn poly(&self, strength: f64, q: &[f64]) -> (f64, Vec<f64>) {
         let with_mass = |c: &usize| q[*c] != 0.0;
         let own = |c: usize| q[c] * self.rest[c];
@@ -224,5 +241,21 @@ mod tests {
             assert_eq!((loss, gradient), (0.0, vec![0.0, 0.0]), "{penalty:?}");
         }
         assert_eq!(prediction.penalty(&Penalty::Poly { epsilon: 1.0 }, &[0.0, 1.0]).0, 1.0);
+        assert_eq!(prediction.factors_of_p(&Penalty::Confidence { strength: 1.0 }, &[1.0, 0.0]), [0.0, 0.0]);
+    }
+
+    /// `p = 3/4 and 1/4` again.
+    #[test]
+    fn penalties_of_probabilities_have_factors_of_them() {
+        let prediction = Prediction::new(&[3.0_f64.ln(), 0.0]);
+        let minus_log = [(4.0_f64 / 3.0).ln(), 4.0_f64.ln()];
+        let entropy = 0.75 * minus_log[0] + 0.25 * minus_log[1];
+        let factors = |penalty| prediction.factors_of_p(&penalty, &[2.0, 0.5]);
+        let confidence = factors(Penalty::Confidence { strength: 2.0 });
+        near(confidence[0], 2.0 * (minus_log[0] + entropy));
+        near(confidence[1], 2.0 * (minus_log[1] + entropy));
+        assert_eq!(factors(Penalty::Poly { epsilon: -2.0 }), [5.0, 5.0]);
+        assert_eq!(factors(Penalty::Margin { strength: 2.0, margin: 1.0 }), [0.0, 0.0]);
+        assert_eq!(factors(Penalty::MaxSuppression { strength: 2.0 }), [0.0, 0.0]);
     }
 }

@@ -74,6 +74,13 @@ pub(crate) fn eta(dtype: Dtype) -> f64 {
     }
 }
 
+/// The same for a number that a probability enters with this factor. The probability is itself such a number, of the type of
+/// the losses: what is flushed there is as many times larger here. From a probability of `2^-102` on in `f32`, `2^-969` in
+/// `f64`, that is less than one unit roundoff of the scale, whatever the factor.
+pub(crate) fn eta_with(dtype: Dtype, factor_of_p: f64) -> f64 {
+    eta(dtype).max(factor_of_p * dtype.wide().smallest_normal())
+}
+
 /// A confident row's loss and its target's gradient are both about `exp(-gap)`, which the scale above cannot see. Their
 /// relative error comes from the roundings of the exponential, the logarithm and the result (2.5 units), and from that
 /// of `z - max`, which the exponential magnifies by the `gap` itself. For a binary element the gap is `|z|`.
@@ -154,7 +161,7 @@ impl Bound {
 
 #[cfg(test)]
 mod tests {
-    use super::{Accuracy, Bound, confident_k, confident_k_with_residue, eta, kernel_confident_k, row_sum_k};
+    use super::{Accuracy, Bound, confident_k, confident_k_with_residue, eta, eta_with, kernel_confident_k, row_sum_k};
     use crate::dtype::Dtype;
 
     #[test]
@@ -178,6 +185,19 @@ mod tests {
         assert_eq!(eta(Dtype::F64), 2.0_f64.powi(-1022));
         assert_eq!(eta(Dtype::F16), 2.0_f64.powi(-24));
         assert_eq!(eta(Dtype::Bf16), 2.0_f64.powi(-133));
+    }
+
+    #[test]
+    fn a_probability_that_is_flushed_counts_as_often_as_it_enters() {
+        assert_eq!(
+            [0.0, 1.0, 8.0].map(|factor| eta_with(Dtype::F32, factor)),
+            [-126, -126, -123].map(|e| 2.0_f64.powi(e))
+        );
+        assert_eq!(eta_with(Dtype::F64, 4.0), 2.0_f64.powi(-1020));
+        // Halves are computed in `f32`.
+        assert_eq!(eta_with(Dtype::F16, 65536.0), 2.0_f64.powi(-24));
+        assert_eq!(eta_with(Dtype::F16, 2.0_f64.powi(104)), 2.0_f64.powi(-22));
+        assert_eq!(eta_with(Dtype::Bf16, 8.0), 2.0_f64.powi(-123));
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! What is counted as what: gaps, refusals, bits, panics, and a run of nothing.
+//! What is counted as what: gaps, refusals, bits, panics, and a run of nothing; and that frameworks have the versions that
+//! their backends name.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use label_smoothing_conformance::backends::{Kernel, Reference};
+use label_smoothing_conformance::backends::{self, Kernel, Reference};
 use label_smoothing_conformance::{
     Accuracy, Backend, CaseInput, Dtype, Failure, Gap, Layout, LossParts, Outcome, Report, Status, Suite, TargetInput,
     VectorFile, run_case,
@@ -256,5 +257,21 @@ fn a_case_that_no_input_can_meet_fails_in_words() {
         assert_eq!(refused.backends[0].counts.refused_wrongly, 1, "{config} {targets} {extra}");
         let accepted = Parts::new(|_| Ok(Outcome { values: vec![1.0], gradient: vec![0.0; 4] })).report(&suite);
         assert!(!accepted.is_ok(), "{config} {targets} {extra}");
+    }
+}
+
+#[test]
+fn frameworks_have_the_versions_that_are_locked() {
+    let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
+    for backend in backends::all() {
+        let framework = backend.framework();
+        if framework.starts_with("none") {
+            continue;
+        }
+        // What the framework binds may follow: "tch 0.26.0, libtorch 2.13.0".
+        let crate_and_version = framework.split(',').next().unwrap_or_default();
+        let (name, version) = crate_and_version.split_once(' ').expect("a name and a version");
+        let entry = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+        assert!(lock.contains(&entry), "{} names {framework}, which is not in Cargo.lock", backend.name());
     }
 }

@@ -10,7 +10,6 @@ use crate::dtype::Dtype;
 use crate::input::{CaseInput, Layout, Slices};
 use crate::scale::{Place, Scales};
 use crate::session::Session;
-use crate::tolerance::{Bound, eta};
 
 use super::scene::{Scene, Table};
 
@@ -136,9 +135,7 @@ impl<'a> Trial<'a> {
                 return Err(Failure::Broken(format!("answered {found} numbers where {expected} are asked for")));
             }
             let allowed = |place: &Place| {
-                let (unit, scale) = (dtype.unit_roundoff(), place.scale);
-                let bound = Bound { k, unit, scale, relative_error: 0.0, eta: eta(dtype) };
-                if place.is_zero { 0.0 } else { bound.allowed() }
+                if place.is_zero { 0.0 } else { place.bound(k, dtype, 0.0).allowed() }
             };
             Ok(values.iter().zip(places).map(|(&value, place)| Near { value, allowed: allowed(place) }).collect())
         };

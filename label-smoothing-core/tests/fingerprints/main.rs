@@ -9,9 +9,7 @@
 #[path = "../../src/kernel/fingerprints/mod.rs"]
 mod fingerprints;
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::PathBuf;
 
 const HEAD: &str = "\
 # The bits of the kernel, as hashes: see main.rs. The class axis of a shape stands in brackets.
@@ -22,28 +20,24 @@ const HEAD: &str = "\
 
 #[test]
 fn the_bits_are_those_of_the_file() {
-    let made = fingerprints::of_all_types();
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fingerprints/fingerprints.txt");
+    let made: fingerprints::Fingerprints = fingerprints::OF_EACH_TYPE.iter().flat_map(|of_type| of_type()).collect();
     if std::env::var_os("UPDATE_FINGERPRINTS").is_some() {
         let mut text = HEAD.to_owned();
         for (case, hashes) in &made {
             writeln!(text, "{case} {hashes}").unwrap();
         }
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(fingerprints::file(), text).unwrap();
     }
-    let text = std::fs::read_to_string(&path).unwrap();
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let written: BTreeMap<&str, &str> = lines.filter_map(|line| line.split_once(' ')).collect();
-
+    let written = fingerprints::committed();
     let mut differences = Vec::new();
     for (case, hashes) in &made {
-        match written.get(case.as_str()) {
+        match written.get(case) {
             Some(written) if written == hashes => {}
             Some(written) => differences.push(format!("{case}: {}", changed(written, hashes))),
             None => differences.push(format!("{case}: not in the file")),
         }
     }
-    differences.extend(written.keys().filter(|&&case| !made.contains_key(case)).map(|case| format!("{case}: no case")));
+    differences.extend(written.keys().filter(|&case| !made.contains_key(case)).map(|case| format!("{case}: no case")));
     assert!(
         differences.is_empty(),
         "{} of {} cases do not have the bits of fingerprints.txt; if that is meant, UPDATE_FINGERPRINTS=1 with this test \

@@ -5,6 +5,7 @@
 mod cases;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use label_smoothing_core::kernel::slices::Slice;
 use label_smoothing_core::{Config, Element, LossParts, Problem, bf16, f16, kernel};
@@ -41,17 +42,26 @@ const LARGE_CASES: &[&str] = &["uniform", "probabilities", "binary"];
 const SLICED_CASES: &[&str] = &["none", "uniform", "uniform-others", "uniform-per-class", "mixed-uniform", "negative"];
 const CUTS: &[(&str, usize)] = &[("at-a-block", 1024), ("anywhere", 7)];
 
-/// The hashes of all cases in all element types, by their names.
-pub(crate) fn of_all_types() -> BTreeMap<String, String> {
-    let mut made = BTreeMap::new();
-    fingerprints::<f32>(&mut made);
-    fingerprints::<f64>(&mut made);
-    fingerprints::<f16>(&mut made);
-    fingerprints::<bf16>(&mut made);
-    made
+/// Hashes by the names of their cases.
+pub(crate) type Fingerprints = BTreeMap<String, String>;
+
+/// What makes the hashes of all cases, an element type each.
+pub(crate) const OF_EACH_TYPE: [fn() -> Fingerprints; 4] =
+    [of_type::<f32>, of_type::<f64>, of_type::<f16>, of_type::<bf16>];
+
+/// Where they are committed.
+pub(crate) fn file() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fingerprints/fingerprints.txt")
 }
 
-fn fingerprints<T: Element>(made: &mut BTreeMap<String, String>) {
+pub(crate) fn committed() -> Fingerprints {
+    let text = std::fs::read_to_string(file()).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '));
+    lines.map(|(case, hashes)| (case.to_owned(), hashes.to_owned())).collect()
+}
+
+fn of_type<T: Element>() -> Fingerprints {
+    let mut made = Fingerprints::new();
     let large = LARGE_SHAPES.iter().map(|&shape| (shape, true));
     for ((dims, axis), is_large) in SHAPES.iter().map(|&shape| (shape, false)).chain(large) {
         for case in cases::all(dims[axis]) {
@@ -74,6 +84,7 @@ fn fingerprints<T: Element>(made: &mut BTreeMap<String, String>) {
             assert!(made.insert(id, hashes).is_none(), "two cases of one name");
         }
     }
+    made
 }
 
 /// The hashes of one case.

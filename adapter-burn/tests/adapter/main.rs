@@ -1,0 +1,12 @@
+//! The adapter as its users call it. One program, for the framework's generic code is compiled into each anew.
+
+mod autograd;
+mod bits;
+mod common;
+mod composed;
+mod examples;
+mod gradient_accumulation;
+mod misuse;
+mod other_devices;
+mod parts;
+mod training;

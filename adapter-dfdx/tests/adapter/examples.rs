@@ -1,0 +1,25 @@
+//! The examples that train learn what they are there to learn.
+
+#[path = "../../examples/train_digits.rs"]
+#[expect(dead_code, reason = "what its `main` does is done here, and judged")]
+mod train_digits;
+#[path = "../../examples/train_step.rs"]
+mod train_step;
+
+/// Right about nine of ten digits that it never saw, and as unsure as smoothed labels make it: the smoothed loss stays above
+/// the entropy of a smoothed label, 0.5003 nats, which an unsmoothed loss falls below.
+#[test]
+fn digits_are_learnt() {
+    let parts = train_digits::train(10).unwrap();
+    assert_eq!(parts.counted(), 297);
+    assert!(parts.accuracy() > 0.88, "{}", parts.accuracy());
+    assert!((0.5003..0.9).contains(&parts.mean()), "{}", parts.mean());
+}
+
+/// Each step lowers the loss, and none falls below the entropy of a smoothed label of two classes, 0.1985 nats.
+#[test]
+fn steps_lower_the_loss() {
+    train_step::main().unwrap();
+    let losses = train_step::train().unwrap();
+    assert!(losses.is_sorted_by(|before, after| before > after) && losses[4] > 0.1985, "{losses:?}");
+}

@@ -1,0 +1,9 @@
+//! The adapter as its users call it. One program, for the framework's generic code is compiled into each anew.
+
+mod autograd;
+mod bits;
+mod common;
+mod examples;
+mod misuse;
+mod parts;
+mod training;

@@ -1,0 +1,10 @@
+//! The adapter as its users call it. One program, for the framework's generic code is compiled into each anew.
+
+mod autograd;
+mod bits;
+mod common;
+mod composed;
+mod examples;
+mod misuse;
+mod parts;
+mod training;
