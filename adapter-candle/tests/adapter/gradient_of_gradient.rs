@@ -17,7 +17,8 @@ fn is_told_not_to_detach(test: &str) -> bool {
         return true;
     }
     let this = std::env::current_exe().unwrap();
-    let output = Command::new(this).args(["--exact", test]).env(DO_NOT_DETACH, "1").output().unwrap();
+    let test = format!("{}::{test}", module_path!().rsplit("::").next().unwrap());
+    let output = Command::new(this).args(["--exact", &test]).env(DO_NOT_DETACH, "1").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
     false
