@@ -4,7 +4,6 @@ mod autograd;
 mod bits;
 mod common;
 mod composed;
-mod examples;
 mod gradient_accumulation;
 mod gradient_of_gradient;
 mod misuse;

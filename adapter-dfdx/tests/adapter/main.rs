@@ -3,7 +3,6 @@
 mod autograd;
 mod bits;
 mod common;
-mod examples;
 mod misuse;
 mod parts;
 mod training;

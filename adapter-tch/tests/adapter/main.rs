@@ -4,7 +4,6 @@ mod autograd;
 mod bits;
 mod common;
 mod composed;
-mod examples;
 mod misuse;
 mod parts;
 mod training;

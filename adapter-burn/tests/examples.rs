@@ -1,6 +1,6 @@
 //! The example that trains lowers the loss; those that take burn's optimisers have their tests beside them.
 
-#[path = "../../examples/train_step.rs"]
+#[path = "../examples/train_step.rs"]
 mod train_step;
 
 /// From weights of 0 the first loss is that of a guess between two classes, whatever the smoothing, and no loss is below the
