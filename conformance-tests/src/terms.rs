@@ -255,6 +255,8 @@ mod tests {
         near(confidence[0], 2.0 * (minus_log[0] + entropy));
         near(confidence[1], 2.0 * (minus_log[1] + entropy));
         assert_eq!(factors(Penalty::Poly { epsilon: -2.0 }), [5.0, 5.0]);
+        // Masses of both signs do not cancel.
+        assert_eq!(prediction.factors_of_p(&Penalty::Poly { epsilon: 2.0 }, &[1.5, -0.5]), [4.0, 4.0]);
         assert_eq!(factors(Penalty::Margin { strength: 2.0, margin: 1.0 }), [0.0, 0.0]);
         assert_eq!(factors(Penalty::MaxSuppression { strength: 2.0 }), [0.0, 0.0]);
     }
