@@ -29,12 +29,20 @@ fn section<'a>(manifest: &'a str, heading: &str) -> &'a str {
     after.split_once("\n[").map_or(after, |(section, _)| section)
 }
 
-/// Every Rust file below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// Every file below a folder whose name ends so.
+fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path()).filter(|path| !path.ends_with("target"));
-    let rust = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
-    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).filter(rust).collect()
+    let has_end = |path: &PathBuf| path.to_string_lossy().ends_with(end);
+    paths.flat_map(|path| if path.is_dir() { files(&path, end) } else { vec![path] }).filter(has_end).collect()
+}
+
+/// The manifests of the packages that are a workspace of their own.
+fn own_workspaces() -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
+    let folders = folders.filter(|path| path.is_dir() && !path.ends_with("target"));
+    let manifests = folders.flat_map(|folder| files(&folder, "Cargo.toml"));
+    manifests.filter(|path| read(path).contains("\n[workspace]\n")).collect()
 }
 
 #[test]
@@ -52,13 +60,19 @@ fn every_other_package_forbids_unsafe_code() {
             assert_eq!(section(&manifest, "[lints]").trim(), "workspace = true", "{member}");
         }
     }
+    let own = own_workspaces();
+    assert!(own.len() >= 4, "{own:?}");
+    for path in own {
+        let manifest = read(&path);
+        assert_eq!(section(&manifest, "[lints.rust]").trim(), "unsafe_code = \"forbid\"", "{}", path.display());
+    }
 }
 
 #[test]
 fn unsafe_code_is_in_two_files_and_says_why_it_is_sound() {
     let mut with_unsafe = BTreeSet::new();
     for member in members() {
-        for path in files(&root().join(&member)) {
+        for path in files(&root().join(&member), ".rs") {
             let text = read(&path);
             let lines: Vec<&str> = text.lines().collect();
             for (number, line) in lines.iter().enumerate() {

@@ -355,3 +355,6 @@ pub(crate) enum ReductionArg {
     Mean,
     Sum,
 }
+
+#[cfg(test)]
+mod tests;

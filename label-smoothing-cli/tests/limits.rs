@@ -125,6 +125,12 @@ fn files_larger_than_memory_are_refused() {
         let output = after(LITTLE_MEMORY, &arguments);
         assert!(fault(&output).contains("do not fit into memory"), "{}", stderr(&output));
     }
+    let npy_header = sparse(&folder, "header.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\xff{'descr'", 5 << 30);
+    let tensors_header = sparse(&folder, "header.safetensors", &(4_u64 << 30).to_le_bytes(), 5 << 30);
+    for logits in [&npy_header, &tensors_header] {
+        let output = after(LITTLE_MEMORY, &owned(&["evaluate", "--logits", logits, "--targets", &classes]));
+        assert!(fault(&output).contains("header of 429496729"), "{}", stderr(&output));
+    }
     let long = sparse(&folder, "long.json", b"", 8 << 30);
     for arguments in [owned(&["check", "--vectors", &long]), digits(&["--config", &long])] {
         let output = after(LITTLE_MEMORY, &arguments);

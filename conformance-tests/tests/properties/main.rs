@@ -11,9 +11,9 @@ mod regressions;
 mod run;
 mod shape;
 
-use label_smoothing_conformance::backends::{self, Reference};
+use label_smoothing_conformance::backends::{self, Kernel, Reference};
 use label_smoothing_conformance::{
-    Backend, Case, CaseInput, Check, Dtype, Expected, Failure, Layout, Status, run_case,
+    Backend, Case, CaseInput, Check, Dtype, Expected, Failure, Layout, Outcome, Status, run_case,
 };
 use label_smoothing_core::reference::Coefficients;
 use label_smoothing_core::{Error, Problem};
@@ -68,7 +68,8 @@ fn verdict(backend: &dyn Backend, dtype: Dtype, case: &Case) -> Result<(), Strin
         Some(result) if matches!(result.status, Status::Failed | Status::RefusedWrongly) => {
             Err(format!("{} in {dtype}: {}", backend.name(), result.why))
         }
-        _ => Ok(()),
+        Some(_) => Ok(()),
+        None => Err(format!("{} in {dtype}: an input that the type does not hold", backend.name())),
     }
 }
 
@@ -85,7 +86,7 @@ fn every_input_is_right(names: &'static [&'static str]) {
                 backends.try_for_each(|backend| verdict(backend, input.dtype, &case))
             }
             Expectation::Defined => backends.try_for_each(|backend| is_defined(backend, input)),
-            Expectation::Nothing => Ok(()),
+            Expectation::Nothing => backends.try_for_each(|backend| has_an_answer(backend, input)),
         }
     });
 }
@@ -95,6 +96,7 @@ enum Expectation {
     Right,
     /// That there is no NaN but those of the definition.
     Defined,
+    /// That there is an answer.
     Nothing,
 }
 
@@ -129,17 +131,47 @@ fn expectation(input: &CaseInput, is_composed: bool) -> Result<Expectation, Erro
     Ok(if is_lost { Expectation::Defined } else { Expectation::Right })
 }
 
+/// No panic, and no refusal.
+fn has_an_answer(backend: &dyn Backend, input: &CaseInput) -> Result<(), String> {
+    if !backend.dtypes().contains(&input.dtype) {
+        return Ok(());
+    }
+    backend.evaluate(input).map(drop).map_err(|failure| format!("{} in {}: {failure}", backend.name(), input.dtype))
+}
+
 /// Where differences of logits are beyond the type's range a loss may be infinite that need not be. Still there is no
-/// panic, and no NaN that the definition does not have.
+/// panic, no NaN that the definition does not have, and not a bit but the kernel's where that is claimed.
 fn is_defined(backend: &dyn Backend, input: &CaseInput) -> Result<(), String> {
-    let (Ok(exact), true) = (Reference.evaluate(input), backend.dtypes().contains(&input.dtype)) else { return Ok(()) };
-    let found = backend.evaluate(input).map_err(|failure| format!("{}: {failure}", backend.name()))?;
-    let undefined = |(exact, found): (&f64, &f64)| found.is_nan() && exact.is_finite();
-    let mut pairs = exact.values.iter().zip(&found.values).chain(exact.gradient.iter().zip(&found.gradient));
-    if pairs.any(undefined) {
-        return Err(format!("{} in {}: NaN where the definition has a number", backend.name(), input.dtype));
+    if !backend.dtypes().contains(&input.dtype) {
+        return Ok(());
+    }
+    let Ok(exact) = Reference.evaluate(input) else { return is_right(backend, input) };
+    for layout in [Layout::Contiguous, Layout::Strided] {
+        let input = input.with(input.dtype, layout);
+        let wrong = |why: String| format!("{} in {} ({layout:?}): {why}", backend.name(), input.dtype);
+        let found = backend.evaluate(&input).map_err(|failure| wrong(failure.to_string()))?;
+        let undefined = |(exact, found): (&f64, &f64)| found.is_nan() && !exact.is_nan();
+        let mut pairs = exact.values.iter().zip(&found.values).chain(exact.gradient.iter().zip(&found.gradient));
+        if pairs.any(undefined) {
+            return Err(wrong("NaN where the definition has a number".to_owned()));
+        }
+        if backend.claims_identical_bits() {
+            has_the_kernels_bits(backend, &input, &found).map_err(wrong)?;
+        }
     }
     Ok(())
+}
+
+fn has_the_kernels_bits(backend: &dyn Backend, input: &CaseInput, found: &Outcome) -> Result<(), String> {
+    let kernel = Kernel.evaluate(input).map_err(|failure| failure.to_string())?;
+    let loss_dtype = backend.loss_dtype(input.dtype);
+    let losses: Vec<f64> = kernel.values.iter().map(|loss| loss_dtype.round(*loss)).collect();
+    let agree = |ours: &[f64], kernels: &[f64]| {
+        backends::agree("its answer", ours, "the kernel's", kernels).map_err(|failure| failure.to_string())
+    };
+    agree(&found.values, &losses)?;
+    // A framework's own additions may replace subnormal numbers.
+    if backend.flushes_subnormals(input.dtype) { Ok(()) } else { agree(&found.gradient, &kernel.gradient) }
 }
 
 const TESTED: [&[&str]; 5] = [

@@ -144,17 +144,17 @@ fn a_z_loss_leaves_an_infinite_loss_of_masked_classes_as_it_is() {
 #[test]
 fn a_masked_class_of_the_least_mass_costs_infinity() {
     let masked = f64::NEG_INFINITY;
-    let least = f64::from_bits(1);
-    let uniform = Smoothing::Uniform { epsilon: 1.2e-45 };
-    let indices = TargetInput::Indices(Dense::new([2], [0, 2]));
-    let probabilities = TargetInput::Probabilities(Dense::new([2, 3], [1.0, least, 0.0, 0.0, 1.0, 0.0]));
-    for (smoothing, targets) in [(uniform, indices), (Smoothing::None, probabilities)] {
-        let config = Config::cross_entropy().smoothing(smoothing);
-        let logits = Dense::new([2, 3], [1.0, masked, 0.0, 3.0, 2.0, 1.0]);
-        let input = CaseInput::new(LossFamily::CrossEntropy, config, logits, targets);
-        assert_eq!(Reference.evaluate(&input).unwrap().values, [f64::INFINITY]);
-        for dtype in [Dtype::F64, Dtype::F32, Dtype::Bf16, Dtype::F16] {
-            all_are_right(&CaseInput { dtype, ..input.clone() });
+    for dtype in [Dtype::F64, Dtype::F32, Dtype::Bf16, Dtype::F16] {
+        let least = dtype.smallest_subnormal();
+        let uniform = Smoothing::Uniform { epsilon: 1.2e-45 };
+        let indices = TargetInput::Indices(Dense::new([2], [0, 2]));
+        let probabilities = TargetInput::Probabilities(Dense::new([2, 3], [1.0, least, 0.0, 0.0, 1.0, 0.0]));
+        for (smoothing, targets) in [(uniform, indices), (Smoothing::None, probabilities)] {
+            let config = Config::cross_entropy().smoothing(smoothing);
+            let logits = Dense::new([2, 3], [1.0, masked, 0.0, 3.0, 2.0, 1.0]);
+            let input = CaseInput::new(LossFamily::CrossEntropy, config, logits, targets);
+            assert_eq!(Reference.evaluate(&input).unwrap().values, [f64::INFINITY]);
+            all_are_right(&CaseInput { dtype, ..input });
         }
     }
 }

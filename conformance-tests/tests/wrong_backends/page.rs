@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use label_smoothing_conformance::Case;
+use label_smoothing_conformance::{Case, Dtype};
 
-use super::{LISTS, Mistake};
+use super::{LISTS, parts};
 
 const HEAD: &str = "# Wrong backends
 
@@ -23,7 +23,7 @@ those that catch it. *Cases* are all that do, and *groups* are theirs, those wit
 const LISTED: usize = 5;
 
 /// One line of a table.
-pub(super) fn row(mistake: &Mistake, caught: &[&Case]) -> String {
+pub(super) fn row(name: &str, dtype: Dtype, caught_by: &str, caught: &[&Case]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for case in caught {
         *counts.entry(case.group()).or_default() += 1;
@@ -34,7 +34,6 @@ pub(super) fn row(mistake: &Mistake, caught: &[&Case]) -> String {
     if groups.len() > LISTED {
         listed.push(format!("{} more groups", groups.len() - LISTED));
     }
-    let Mistake { name, caught_by, dtype, .. } = mistake;
     format!("| {name} | {dtype} | `{caught_by}` | {} | {} |\n", caught.len(), listed.join(", "))
 }
 
@@ -53,9 +52,9 @@ pub(super) fn check(heading: &str, rows: &[String]) {
     let mut sections = read();
     if std::env::var_os("UPDATE_WRONG_BACKENDS").is_some() {
         sections.insert(heading.to_owned(), section.clone());
-        let text =
-            |(heading, _): &(&str, _)| format!("\n## {heading}\n{}", sections.get(*heading).map_or("", String::as_str));
-        std::fs::write(path(), HEAD.to_owned() + &LISTS.iter().map(text).collect::<String>()).unwrap();
+        let headings = LISTS.iter().map(|(heading, _)| *heading).chain([parts::HEADING]);
+        let text = |heading| format!("\n## {heading}\n{}", sections.get(heading).map_or("", String::as_str));
+        std::fs::write(path(), HEAD.to_owned() + &headings.map(text).collect::<String>()).unwrap();
     }
     let advice = "WRONG_BACKENDS.md is not what the tests find; it says how to write it anew";
     let written = sections.get(heading).map_or("", String::as_str);

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use label_smoothing_conformance::backends::Kernel;
 use label_smoothing_conformance::{
-    Accuracy, Backend, CaseInput, Dtype, Failure, LossParts, Outcome, Slices, Status, Suite, TargetInput, run_case,
+    Accuracy, Backend, Case, CaseInput, Dtype, Failure, LossParts, Outcome, Slices, Status, Suite, TargetInput,
+    run_case,
 };
 use label_smoothing_core::{Denominator, Smoothing};
+
+use super::page;
 
 /// The kernel with one mistake in it.
 struct Broken {
@@ -119,24 +122,33 @@ fn without_the_last(input: &CaseInput, slices: &Slices) -> Result<Outcome, Failu
     right(&CaseInput { logits, ..input.clone() }, slices)
 }
 
-/// The laws that catch a mistake.
-fn laws_that_catch(broken: &Broken) -> BTreeSet<String> {
-    let suite = Suite::standard().unwrap().filter("law/");
-    let fails = |case: &&label_smoothing_conformance::Case| {
-        run_case(broken, Dtype::F32, case).is_some_and(|result| result.status == Status::Failed)
-    };
-    suite.cases().iter().filter(fails).map(|case| case.group().to_owned()).collect()
+/// Their heading in `WRONG_BACKENDS.md`.
+pub(super) const HEADING: &str = "In parts and slices";
+
+/// The laws that catch a mistake, case by case.
+fn caught<'s>(broken: &Broken, suite: &'s Suite) -> Vec<&'s Case> {
+    let fails = |case: &&Case| run_case(broken, Dtype::F32, case).is_some_and(|result| result.status == Status::Failed);
+    suite.cases().iter().filter(fails).collect()
 }
 
 /// The laws that any of the mistakes breaks.
-pub(super) fn broken_laws() -> BTreeSet<String> {
-    BROKEN.iter().flat_map(laws_that_catch).collect()
+pub(super) fn broken_laws(suite: &Suite) -> BTreeSet<&str> {
+    BROKEN.iter().flat_map(|broken| caught(broken, suite)).map(Case::group).collect()
 }
 
 #[test]
 fn mistakes_in_parts_and_slices_are_caught() {
-    for broken in &BROKEN {
-        let laws = laws_that_catch(broken);
-        assert!(laws.contains(broken.caught_by), "{} is caught by {laws:?} only", broken.name);
-    }
+    let suite = Suite::standard().unwrap().filter("law/");
+    let rows = BROKEN.iter().map(|broken| {
+        let caught = caught(broken, &suite);
+        let named = caught.iter().any(|case| case.group() == broken.caught_by);
+        assert!(
+            named,
+            "{} is caught by {:?} only",
+            broken.name,
+            caught.iter().map(|case| &case.id).collect::<Vec<_>>()
+        );
+        page::row(broken.name, Dtype::F32, broken.caught_by, &caught)
+    });
+    page::check(HEADING, &rows.collect::<Vec<_>>());
 }
