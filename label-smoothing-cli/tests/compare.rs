@@ -1,4 +1,4 @@
-//! `compare`, on a batch so small that its figures mean nothing.
+//! `compare`, on batches so small that its figures of speed mean nothing.
 
 mod common;
 
@@ -46,7 +46,9 @@ fn number(row: &Value, key: &str) -> f64 {
 fn every_backend_is_beside_its_native_loss() {
     let folder = Folder::new();
     let (json, svg) = (folder.path("figures.json"), folder.path("chart.svg"));
-    let table = succeed(&compare(&["--json", &json, "--svg", &svg]));
+    // So many logits that pages which are touched by the way count for little.
+    let options = ["--shape", "256x1000", "--seconds", "0.05", "--json", &json, "--svg", &svg];
+    let table = succeed(&[&["compare"], &options[..]].concat());
     let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
     assert_eq!(report.as_object().unwrap().keys().collect::<Vec<_>>(), ["rows"]);
     let rows = report["rows"].as_array().unwrap();
@@ -58,7 +60,7 @@ fn every_backend_is_beside_its_native_loss() {
     for row in rows {
         let keys: Vec<&String> = row.as_object().unwrap().keys().collect();
         assert_eq!(keys, KEYS);
-        assert_eq!((&row["rows"], &row["classes"], &row["threads"]), (&8.into(), &10.into(), &1.into()));
+        assert_eq!((&row["rows"], &row["classes"], &row["threads"]), (&256.into(), &1000.into(), &1.into()));
         assert_eq!(row["dtype"], "f32");
         for key in ["ours_ns_per_logit", "native_ns_per_logit", "ratio", "stream_fraction"] {
             assert!(number(row, key) > 0.0, "{key} in {row}");
@@ -71,6 +73,8 @@ fn every_backend_is_beside_its_native_loss() {
         let difference = number(row, "gradient_difference");
         let is_smoothed = !row["native_is"].as_str().unwrap().contains("no smoothing");
         assert!(if is_smoothed { difference < 1e-5 } else { difference > 1e-3 }, "{row}");
+        #[cfg(target_os = "linux")]
+        check_memory(row);
     }
     assert_eq!(folder.names(), ["chart.svg", "figures.json"]);
     assert!(table.ends_with(&format!("chart: {svg}\n")), "{table}");
@@ -83,24 +87,29 @@ fn check_chart(svg: &str, rows: &[Value]) {
     for colour in ["#1F6FB4", "#B0B0B0"] {
         assert_eq!(svg.matches(colour).count(), rows.len() + 1, "and one in the legend");
     }
-    assert_eq!(svg.matches("8x10").count(), rows.len());
+    assert_eq!(svg.matches("256x1000").count(), rows.len());
     assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
 }
 
-/// The kernel writes where it is told to, and an array of gradients is new memory of the size of the logits.
-#[test]
+/// The bytes per logit that a step takes. The kernel writes where it is told to, and an array of gradients is new memory of
+/// the size of the logits. Candle and libtorch multiply it by what comes from upstream into a second one.
 #[cfg(target_os = "linux")]
-fn memory_is_that_of_the_step() {
-    let folder = Folder::new();
-    let json = folder.path("figures.json");
-    let options = ["--backend", "kernel", "--backend", "ndarray", "--shape", "8x1000", "--seconds", "0.05"];
-    succeed(&[&["compare", "--json", &json], &options[..]].concat());
-    let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
-    for row in report["rows"].as_array().unwrap() {
-        let expected = if row["backend"] == "kernel" { 0.0..1.0 } else { 3.5..5.0 };
-        for key in ["ours_peak_bytes_per_logit", "native_peak_bytes_per_logit"] {
-            assert!(expected.contains(&number(row, key)), "{key} in {row}");
-        }
+const MEMORY: [(&str, std::ops::Range<f64>); 6] = [
+    ("kernel", 0.0..1.0),
+    ("ndarray", 3.5..5.0),
+    ("candle", 7.0..9.0),
+    ("burn", 3.5..5.0),
+    ("dfdx", 3.5..5.0),
+    ("tch", 7.0..9.0),
+];
+
+#[cfg(target_os = "linux")]
+fn check_memory(row: &Value) {
+    let (name, expected) = MEMORY.iter().find(|(name, _)| row["backend"] == *name).unwrap();
+    assert!(expected.contains(&number(row, "ours_peak_bytes_per_logit")), "{expected:?} in {row}");
+    // The native losses of these two hold no graph either.
+    if ["kernel", "ndarray"].contains(name) {
+        assert!(expected.contains(&number(row, "native_peak_bytes_per_logit")), "{expected:?} in {row}");
     }
 }
 
