@@ -86,7 +86,7 @@ fn every_input_is_right(names: &'static [&'static str]) {
                 backends.try_for_each(|backend| verdict(backend, input.dtype, &case))
             }
             Expectation::Defined => backends.try_for_each(|backend| is_defined(backend, input)),
-            Expectation::Nothing => backends.try_for_each(|backend| has_an_answer(backend, input)),
+            Expectation::Answered => backends.try_for_each(|backend| has_an_answer(backend, input)),
         }
     });
 }
@@ -97,7 +97,7 @@ enum Expectation {
     /// That there is no NaN but those of the definition.
     Defined,
     /// That there is an answer.
-    Nothing,
+    Answered,
 }
 
 /// By whether the numbers that a target and a denominator become are within the range of their types: `f64`, and for the
@@ -117,7 +117,7 @@ fn expectation(input: &CaseInput, is_composed: bool) -> Result<Expectation, Erro
         // The sum over the classes may be infinite, which times 0 is NaN.
         let largest = sizes.iter().copied().fold(0.0, f64::max);
         if largest * problem.shape().classes() as f64 > f64::from(f32::MAX) {
-            return Ok(Expectation::Nothing);
+            return Ok(Expectation::Answered);
         }
         // Below the smallest normal number digits are lost, which shows where a logit is large enough.
         let has_digits = sizes.iter().all(|a| *a >= f64::from(f32::MIN_POSITIVE));
