@@ -30,6 +30,9 @@ const UNITS_OF_THE_DEFINITION: f64 = 8.0;
 /// `f64` have no wider type, and lanes of 32 additions each.
 const UNITS_OF_A_LANE: f64 = 32.0;
 
+/// A logit at which the least number above 0 counts for less than the tolerance has for numbers that are flushed to 0.
+const LARGEST_OF_A_LOST_MASS: f64 = 1e12;
+
 /// The units that an answer may be off beside those of the tolerance.
 fn units(input: &CaseInput) -> f64 {
     let is_far = |z: &f64| z.is_finite() && z.abs() * f64::EPSILON > 1.0;
@@ -114,20 +117,22 @@ fn expectation(input: &CaseInput, is_composed: bool) -> Result<Expectation, Erro
     if is_composed && input.dtype != Dtype::F64 {
         let Coefficients { positive, negative, .. } = coefficients.over(divisor.unwrap_or(1.0));
         let sizes: Vec<f64> = positive.iter().chain(&negative).map(|a| a.abs()).filter(|a| *a != 0.0).collect();
-        // The sum over the classes may be infinite, which times 0 is NaN.
-        let largest = sizes.iter().copied().fold(0.0, f64::max);
-        if largest * problem.shape().classes() as f64 > f64::from(f32::MAX) {
+        // The sums over the classes, of coefficients and of costs, may be infinite, and NaN where such a one meets 0 or
+        // another sign.
+        let largest =
+            |numbers: &[f64]| numbers.iter().filter(|z| z.is_finite()).fold(0.0, |max: f64, z| max.max(z.abs()));
+        let sum = largest(&sizes) * problem.shape().classes() as f64;
+        if sum * (2.0 * largest(&input.logits.values)).max(1.0) > f64::from(f32::MAX) {
             return Ok(Expectation::Answered);
         }
         // Below the smallest normal number digits are lost, which shows where a logit is large enough.
         let has_digits = sizes.iter().all(|a| *a >= f64::from(f32::MIN_POSITIVE));
         return Ok(if has_digits { Expectation::Right } else { Expectation::Defined });
     }
-    // Of a mass near the least number smoothing may leave nothing or one, and an infinite logit makes that 0 or infinity.
+    // Of a mass near the least number smoothing may leave nothing or one, which a logit as large shows.
     let Coefficients { positive, negative, .. } = coefficients;
-    let logits = &input.logits.values;
-    let mut pairs = logits.iter().zip(&positive).chain(logits.iter().zip(&negative));
-    let is_lost = pairs.any(|(z, a)| z.is_infinite() && *a != 0.0 && a.abs() < f64::MIN_POSITIVE);
+    let is_far = input.logits.values.iter().any(|z| z.abs() > LARGEST_OF_A_LOST_MASS);
+    let is_lost = is_far && positive.iter().chain(&negative).any(|a| *a != 0.0 && a.abs() < f64::MIN_POSITIVE);
     Ok(if is_lost { Expectation::Defined } else { Expectation::Right })
 }
 
@@ -139,8 +144,9 @@ fn has_an_answer(backend: &dyn Backend, input: &CaseInput) -> Result<(), String>
     backend.evaluate(input).map(drop).map_err(|failure| format!("{} in {}: {failure}", backend.name(), input.dtype))
 }
 
-/// Where differences of logits are beyond the type's range a loss may be infinite that need not be. Still there is no
-/// panic, no NaN that the definition does not have, and not a bit but the kernel's where that is claimed.
+/// Where differences of logits are beyond the type's range a loss may be infinite that need not be, and a gradient that is
+/// beyond it NaN. Still there is no panic, no other NaN that the definition does not have, and not a bit but the kernel's
+/// where that is claimed.
 fn is_defined(backend: &dyn Backend, input: &CaseInput) -> Result<(), String> {
     if !backend.dtypes().contains(&input.dtype) {
         return Ok(());
@@ -150,10 +156,13 @@ fn is_defined(backend: &dyn Backend, input: &CaseInput) -> Result<(), String> {
         let input = input.with(input.dtype, layout);
         let wrong = |why: String| format!("{} in {} ({layout:?}): {why}", backend.name(), input.dtype);
         let found = backend.evaluate(&input).map_err(|failure| wrong(failure.to_string()))?;
-        let undefined = |(exact, found): (&f64, &f64)| found.is_nan() && !exact.is_nan();
-        let mut pairs = exact.values.iter().zip(&found.values).chain(exact.gradient.iter().zip(&found.gradient));
-        if pairs.any(undefined) {
-            return Err(wrong("NaN where the definition has a number".to_owned()));
+        let mut losses = exact.values.iter().zip(&found.values);
+        if losses.any(|(exact, found)| found.is_nan() && !exact.is_nan()) {
+            return Err(wrong("a loss is NaN where the definition has one".to_owned()));
+        }
+        let mut gradient = exact.gradient.iter().zip(&found.gradient);
+        if gradient.any(|(exact, found)| found.is_nan() && exact.is_finite()) {
+            return Err(wrong("a gradient is NaN where the definition has a number".to_owned()));
         }
         if backend.claims_identical_bits() {
             has_the_kernels_bits(backend, &input, &found).map_err(wrong)?;
