@@ -20,7 +20,8 @@ pub(crate) fn inputs() -> impl Strategy<Value = CaseInput> {
 /// smoothing that takes mass away, which makes infinite costs of both signs.
 pub(crate) fn extreme_inputs() -> impl Strategy<Value = CaseInput> {
     inputs_of(|| Just(Manner::Extreme).boxed()).prop_map(|input| {
-        let takes_away = |config: Config| matches!(config.smoothing(), Smoothing::Negative { .. });
+        let takes_away =
+            |config: Config| matches!(config.smoothing(), Smoothing::Negative { .. } | Smoothing::UnbiasedFlip { .. });
         let config = input.config.clone().z_loss(0.0);
         let config = if input.config().is_ok_and(takes_away) { config.smoothing(Smoothing::None) } else { config };
         CaseInput { config, ..input }

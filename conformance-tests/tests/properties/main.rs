@@ -109,25 +109,22 @@ fn expectation(input: &CaseInput, is_composed: bool) -> Result<Expectation, Erro
     let config = input.config()?;
     let problem = Problem::new(&config, &input.logits.shape, input.core_targets::<f64>())?;
     let divisor = if input.row_losses { None } else { problem.gradient_divisor() };
-    // Below 5.6e-309 one over the denominator is infinite, and every gradient with it.
+    // Below 5.6e-309 one over the denominator is infinite, and every gradient with it; in composed paths every loss.
     if divisor.is_some_and(|divisor| (1.0 / divisor).is_infinite()) {
-        return Ok(Expectation::Defined);
+        return Ok(if is_composed { Expectation::Answered } else { Expectation::Defined });
     }
     let coefficients = Coefficients::new(&problem, &input.logits.values)?;
+    // The scale of the tolerance does not see the entropy that is taken off a row of little mass.
+    let mass = |row| {
+        let elements = (0..problem.shape().classes()).map(|class| problem.shape().element(row, class));
+        elements.map(|at| coefficients.positive[at] + coefficients.negative.get(at).unwrap_or(&0.0)).sum::<f64>()
+    };
+    let has_little = |row| (f64::MIN_POSITIVE..0.1).contains(&mass(row));
+    if config.subtract_entropy() && (0..problem.shape().rows()).any(has_little) {
+        return Ok(Expectation::Defined);
+    }
     if is_composed && input.dtype != Dtype::F64 {
-        let Coefficients { positive, negative, .. } = coefficients.over(divisor.unwrap_or(1.0));
-        let sizes: Vec<f64> = positive.iter().chain(&negative).map(|a| a.abs()).filter(|a| *a != 0.0).collect();
-        // The sums over the classes, of coefficients and of costs, may be infinite, and NaN where such a one meets 0 or
-        // another sign.
-        let largest =
-            |numbers: &[f64]| numbers.iter().filter(|z| z.is_finite()).fold(0.0, |max: f64, z| max.max(z.abs()));
-        let sum = largest(&sizes) * problem.shape().classes() as f64;
-        if sum * (2.0 * largest(&input.logits.values)).max(1.0) > f64::from(f32::MAX) {
-            return Ok(Expectation::Answered);
-        }
-        // Below the smallest normal number digits are lost, which shows where a logit is large enough.
-        let has_digits = sizes.iter().all(|a| *a >= f64::from(f32::MIN_POSITIVE));
-        return Ok(if has_digits { Expectation::Right } else { Expectation::Defined });
+        return Ok(expectation_in_f32(input, &coefficients, &coefficients.clone().over(divisor.unwrap_or(1.0))));
     }
     // Of a mass near the least number smoothing may leave nothing or one, which a logit as large shows.
     let Coefficients { positive, negative, .. } = coefficients;
@@ -136,9 +133,30 @@ fn expectation(input: &CaseInput, is_composed: bool) -> Result<Expectation, Erro
     Ok(if is_lost { Expectation::Defined } else { Expectation::Right })
 }
 
+/// The same for composed paths in `f32`, of the coefficients of the losses and of those of their mean.
+fn expectation_in_f32(input: &CaseInput, of_losses: &Coefficients, of_mean: &Coefficients) -> Expectation {
+    let largest = |numbers: &[f64]| numbers.iter().filter(|z| z.is_finite()).fold(0.0, |max: f64, z| max.max(z.abs()));
+    let of = |coefficients: &Coefficients| largest(&coefficients.positive).max(largest(&coefficients.negative));
+    // The sums over the classes, of coefficients and of costs, may be infinite, and NaN where such a one meets 0 or another
+    // sign.
+    let reach = (2.0 * largest(&input.logits.values)).max(1.0) * input.logits.values.len() as f64;
+    if of(of_losses).max(of(of_mean)) * reach > f64::from(f32::MAX) {
+        return Expectation::Answered;
+    }
+    // Below the smallest normal number digits are lost, which shows where a logit is large enough.
+    let has_digits = |a: &f64| *a == 0.0 || a.abs() >= f64::from(f32::MIN_POSITIVE);
+    let mut all = of_mean.positive.iter().chain(&of_mean.negative);
+    if all.all(has_digits) { Expectation::Right } else { Expectation::Defined }
+}
+
+/// Whether the backend has the element type, and the question is in none of its gaps.
+fn takes(backend: &dyn Backend, input: &CaseInput) -> bool {
+    backend.dtypes().contains(&input.dtype) && !backend.gaps().iter().any(|gap| (gap.covers)(input))
+}
+
 /// No panic, and no refusal.
 fn has_an_answer(backend: &dyn Backend, input: &CaseInput) -> Result<(), String> {
-    if !backend.dtypes().contains(&input.dtype) {
+    if !takes(backend, input) {
         return Ok(());
     }
     backend.evaluate(input).map(drop).map_err(|failure| format!("{} in {}: {failure}", backend.name(), input.dtype))
@@ -148,7 +166,7 @@ fn has_an_answer(backend: &dyn Backend, input: &CaseInput) -> Result<(), String>
 /// beyond it NaN. Still there is no panic, no other NaN that the definition does not have, and not a bit but the kernel's
 /// where that is claimed.
 fn is_defined(backend: &dyn Backend, input: &CaseInput) -> Result<(), String> {
-    if !backend.dtypes().contains(&input.dtype) {
+    if !takes(backend, input) {
         return Ok(());
     }
     let Ok(exact) = Reference.evaluate(input) else { return is_right(backend, input) };
