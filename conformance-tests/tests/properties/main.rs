@@ -16,7 +16,7 @@ use label_smoothing_conformance::{
     Backend, Case, CaseInput, Check, Dtype, Expected, Failure, Layout, Outcome, Status, run_case,
 };
 use label_smoothing_core::reference::Coefficients;
-use label_smoothing_core::{Error, Problem};
+use label_smoothing_core::{ClassWeighting, Config, Error, Problem};
 
 use inputs::{extreme_inputs, inputs, inputs_in_parts, sliced_inputs};
 use pieces::{parts_are_right, slices_are_right};
@@ -26,8 +26,9 @@ use run::property;
 /// the tolerance.
 const UNITS_OF_THE_DEFINITION: f64 = 8.0;
 
-/// Under a logit so large that all others are equal beside it, every rounding of a sum may go the same way. The kernel's sums of
-/// `f64` have no wider type, and lanes of 32 additions each.
+/// Under a logit so large that all others are equal beside it, every rounding of a sum may go the same way; so it may where a
+/// row is weighted by the sum of what smoothing gives each class. The kernel's sums of `f64` have no wider type, and lanes of
+/// 32 additions each.
 const UNITS_OF_A_LANE: f64 = 32.0;
 
 /// A logit at which the least number above 0 counts for less than the tolerance has for numbers that are flushed to 0.
@@ -36,8 +37,9 @@ const LARGEST_OF_A_LOST_MASS: f64 = 1e12;
 /// The units that an answer may be off beside those of the tolerance.
 fn units(input: &CaseInput) -> f64 {
     let is_far = |z: &f64| z.is_finite() && z.abs() * f64::EPSILON > 1.0;
-    let all_equal = input.dtype == Dtype::F64 && input.logits.values.iter().any(is_far);
-    UNITS_OF_THE_DEFINITION + if all_equal { UNITS_OF_A_LANE } else { 0.0 }
+    let is_weighted_by_a_sum = |config: Config| config.class_weighting() == ClassWeighting::Expected;
+    let all_equal = input.logits.values.iter().any(is_far) || input.config().is_ok_and(is_weighted_by_a_sum);
+    UNITS_OF_THE_DEFINITION + if input.dtype == Dtype::F64 && all_equal { UNITS_OF_A_LANE } else { 0.0 }
 }
 
 /// The question with the definition's answer, or with its refusal.
