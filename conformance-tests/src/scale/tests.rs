@@ -107,8 +107,7 @@ fn a_probability_enters_with_the_mass_the_z_loss_and_the_penalties() {
     assert_eq!(bound, expected);
 }
 
-/// Of three classes the first two share the maximum, and the third has 1/5: there is no class but it that the confidence
-/// penalty has a larger factor at.
+/// Of three classes the first two share the maximum, and the third has 1/5 and the largest factor of the confidence penalty.
 #[test]
 fn a_loss_has_the_largest_factor_of_its_probabilities_and_a_mean_the_sum_of_its_rows() {
     let logits = Dense::new([3, 3], [2.0_f64.ln(), 2.0_f64.ln(), 0.0].repeat(3));
